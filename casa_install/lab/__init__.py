@@ -1,0 +1,1 @@
+"""Machines made of systemd containers on this computer."""

@@ -1,0 +1,1 @@
+"""A site as its admin wrote it: inventory and variables read with their positions, and checked."""
