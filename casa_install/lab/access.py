@@ -1,0 +1,96 @@
+"""How a lab is reached: an SSH key, known host keys and an ssh_config that belong to this lab alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from casa_install.errors import CasaError
+
+
+def labs_directory() -> Path:
+    """`$XDG_STATE_HOME/casa-install/lab` (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "casa-install" / "lab"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A running machine as SSH sees it."""
+
+    name: str
+    fqdn: str
+    address: str
+    host_key: str
+
+
+class Access:
+    """The files through which one lab is reached; none of them is in ``~/.ssh``.
+
+    Args:
+        name: The lab's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.directory = labs_directory() / name
+        self.key = self.directory / "id_ed25519"
+        self.ssh_config = self.directory / "ssh_config"
+        self.known_hosts = self.directory / "known_hosts"
+        self.inventory = self.directory / "inventory.yml"
+
+    def ensure_key(self) -> str:
+        """The lab's public key; the pair is made when it is not there.
+
+        Raises:
+            CasaError: ssh-keygen failed.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        if not self.key.exists():
+            argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "casa-lab", "-f", str(self.key)]
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise CasaError(f"ssh-keygen could not make the lab's key: {done.stderr.strip()}")
+        return self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
+
+    def write(self, machines: list[Reached]) -> None:
+        """Write known_hosts, ssh_config and the inventory layer for these machines.
+
+        The inventory layer lets a site rehearse its own inventory:
+        ``casa-install site.yml -i mysite -i <layer>`` reaches the lab's machines under the site's names.
+        """
+        lines = [f"{m.name},{m.fqdn},{m.address} {m.host_key}\n" for m in machines]
+        self.known_hosts.write_text("".join(lines), encoding="ascii")
+        blocks = [
+            f"Host {m.name} {m.fqdn}\n    HostName {m.address}\n    HostKeyAlias {m.name}\n" for m in machines
+        ]
+        common = (
+            "Host *\n"
+            "    User root\n"
+            f'    IdentityFile "{self.key}"\n'
+            "    IdentitiesOnly yes\n"
+            f'    UserKnownHostsFile "{self.known_hosts}"\n'
+            "    GlobalKnownHostsFile /dev/null\n"
+            "    StrictHostKeyChecking yes\n"
+            # The machines live for hours on this computer: a handshake without the post-quantum part
+            # costs a tenth of the processor time.
+            "    KexAlgorithms curve25519-sha256\n"
+        )
+        self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
+        layer = {
+            "all": {
+                "vars": {"ansible_ssh_common_args": f"-F '{self.ssh_config}'", "ansible_user": "root"},
+                "hosts": {m.name: {"ansible_host": m.name, "ansible_connection": "ssh"} for m in machines},
+            }
+        }
+        self.inventory.write_text(yaml.safe_dump(layer, sort_keys=False), encoding="utf-8")
+
+    def remove(self) -> None:
+        """Delete all of it."""
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
