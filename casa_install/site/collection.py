@@ -29,5 +29,5 @@ def collection_root() -> Path:
             return candidate
     raise CasaError(
         f"The roles and playbooks of casa-install are missing beside {_PACKAGE}.",
-        hint="The installation is damaged: install it again with `pip install --force-reinstall casa-install`.",
+        hint="Install it again: `pip install --force-reinstall casa-install`.",
     )
