@@ -27,6 +27,15 @@ class Hooks:
     def __bool__(self) -> bool:
         return bool(self.pre or self.post)
 
+    def around(self, playbook: str) -> str:
+        """Return the text of a playbook that runs the hooks around a playbook.
+
+        One playbook rather than several on ansible-playbook's command line: between those it stops at the
+        first failed host, and all other hosts would go without the rest.
+        """
+        entries = [*map(str, self.pre), playbook, *map(str, self.post)]
+        return "".join(f"- import_playbook: {_quoted(entry)}\n" for entry in entries)
+
 
 def find_hooks(inventories: Sequence[str], verb: str) -> Hooks:
     """Return the hooks for a verb.
@@ -46,16 +55,6 @@ def find_hooks(inventories: Sequence[str], verb: str) -> Hooks:
             exit_code=ExitCode.USAGE,
         )
     return hooks
-
-
-def wrapper(hooks: Hooks, playbook: str) -> str:
-    """Return a playbook that runs the hooks around a playbook.
-
-    One playbook rather than several on ansible-playbook's command line: between those it stops at the first
-    failed host, and all other hosts would go without the rest.
-    """
-    entries = [*map(str, hooks.pre), playbook, *map(str, hooks.post)]
-    return "".join(f"- import_playbook: {_quoted(entry)}\n" for entry in entries)
 
 
 def _stage(inventories: Sequence[str], verb: str, stage: str) -> tuple[Path, ...]:

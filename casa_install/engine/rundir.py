@@ -56,6 +56,10 @@ class Journal:
     error: str = ""
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def close(self, status: str, exit_code: int, *, error: str = "") -> None:
+        """Note the end of the run."""
+        self.status, self.exit_code, self.error, self.finished = status, int(exit_code), error, utc_now()
+
     def as_json(self) -> dict[str, Any]:
         """Return the journal as it is stored and as `runs show --json` prints it."""
         return asdict(self)
@@ -81,6 +85,13 @@ class RunDirectory:
     def scratch(self) -> Path:
         """Ansible-runner's own directory; removed when the run has ended."""
         return self.path / "runner"
+
+    def write_playbook(self, content: str) -> str:
+        """Keep a playbook that was made for this run and return its path."""
+        path = self.path / "playbook.yml"
+        with private_file(path) as stream:
+            stream.write(content)
+        return str(path)
 
     def write_journal(self, journal: Journal) -> None:
         """Replace the journal; a reader sees the old one or the new one, never half of it."""
