@@ -29,9 +29,8 @@ _WrongCommandLine: type[Exception] = next(
 )
 
 VALUE_OPTIONS = frozenset(
-    ("--inventory", "-i", "--limit", "-l", "--tags", "-t", "--skip-tags", "--extra-vars", "-e")
-    + ("--forks", "-f", "--user", "-u", "--private-key", "--vault-password-file", "--vault-id")
-    + ("--ansible-argument",)
+    {"-i", "-l", "-t", "-e", "-f", "-u", "--inventory", "--limit", "--tags", "--skip-tags", "--extra-vars"}
+    | {"--forks", "--user", "--private-key", "--vault-password-file", "--vault-id", "--ansible-argument"}
 )
 """Options of `apply` that take a value; a test compares them with its signature."""
 

@@ -218,7 +218,7 @@ def _watched(plan: _Plan, argument: str, lock: Path, directory: RunDirectory) ->
         passwords=plan.passwords.answers,
     )
     with progress_on(sys.stderr, plain=plan.plain or plan.as_json) as progress:
-        return run_playbook(request, directory, on_event=progress.event, on_stop=progress.stopping)
+        return run_playbook(request, directory, progress)
 
 
 def _close(journal: Journal, directory: RunDirectory, result: RunResult) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from casa_install.engine.events import Event, Kind, parse_event
 from casa_install.engine.lock import wait_until_free
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PIPE_BYTES = 1 << 20
 """Room in the pipe for the order, whose largest part is the environment; the limit for users without root."""
+_PIPE = "orders"
 _KILL_SECONDS = 5.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE")
 """What the supervisor's own process gets of the environment; ansible-runner writes it to a file."""
@@ -50,6 +51,19 @@ class Request:
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
 
 
+class Watcher(Protocol):
+    """Whoever looks on while a run goes on; called in the thread that runs, so it may draw on a terminal."""
+
+    def event(self, event: Event) -> None:
+        """Take an event, in order."""
+
+    def tick(self) -> None:
+        """Know that time has passed; called about twice a second."""
+
+    def stopping(self) -> None:
+        """Know that a person asked the run to end; called once."""
+
+
 class StoppedAtOnceError(BaseException):
     """The second interrupt: leave now. Not an `Exception`, so that nobody's `except` swallows it."""
 
@@ -61,10 +75,9 @@ class _Interrupts:
     supervisor instead asks Ansible to end and then sees to it that nothing is left.
     """
 
-    def __init__(self, order: Callable[[bytes], None], on_first: Callable[[], None]) -> None:
+    def __init__(self, order: Callable[[bytes], None]) -> None:
         self.seen = False
         self._order = order
-        self._on_first = on_first
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _Interrupts:
@@ -84,56 +97,55 @@ class _Interrupts:
             raise StoppedAtOnceError
         self.seen = True
         self._order(b"stop\n")
-        self._on_first()
 
 
-def run_playbook(
-    request: Request,
-    directory: RunDirectory,
-    *,
-    on_event: Callable[[Event], None],
-    on_stop: Callable[[], None],
-) -> RunResult:
+def run_playbook(request: Request, directory: RunDirectory, watcher: Watcher) -> RunResult:
     """Run ansible-playbook to its end and return what it did.
 
     Args:
         request: What to run.
         directory: Gets the log and the events.
-        on_event: Called with each event, in order.
-        on_stop: Called once, at the first interrupt.
+        watcher: Is told what happens.
 
     Raises:
         CasaError: The run could not be started.
     """
     tally = Tally()
     make_private(directory.scratch)
-    pipe = directory.scratch / "orders"
+    pipe = directory.scratch / _PIPE
     os.mkfifo(pipe, 0o600)
     # Opened for both directions it needs no reader yet; all writers' ends close when this process dies.
     orders = os.open(pipe, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    interrupted = False
     status = 1
     try:
         with (
             private_file(directory.log) as log,
             private_file(directory.events) as events,
-            _Interrupts(lambda order: _write(orders, order), on_stop) as interrupts,
+            _Interrupts(lambda order: _write(orders, order)) as interrupts,
         ):
+            announced = False
+
+            def tick() -> bool:
+                nonlocal announced
+                if interrupts.seen and not announced:
+                    announced = True
+                    watcher.stopping()
+                watcher.tick()
+                return False  # the supervisor ends the run, not ansible-runner
 
             def handle(raw: dict[str, Any]) -> bool:
                 event = parse_event(raw)
                 _record(event, log, events)
                 tally.add(event)
-                on_event(event)
+                watcher.event(event)
                 return False  # ansible-runner need not keep it
 
             try:
-                status = _run(request, directory.scratch, pipe, orders, handle)
+                status = _run(request, directory.scratch, orders, handle, tick)
             except StoppedAtOnceError:
                 # Only then may the exception go: with it goes pexpect's child object, whose end is a
                 # SIGKILL to the supervisor, which is still ending the others.
                 wait_until_free(request.lock, _KILL_SECONDS)
-            interrupted = interrupts.seen
     finally:
         os.close(orders)
         shutil.rmtree(directory.scratch, ignore_errors=True)
@@ -141,11 +153,15 @@ def run_playbook(
         raise CasaError(
             "Processes of an earlier run have not ended yet.", hint="Give the same command again."
         )
-    return conclude(tally, status, interrupted=interrupted)
+    return conclude(tally, status, interrupted=interrupts.seen)
 
 
 def _run(
-    request: Request, scratch: Path, pipe: Path, orders: int, handle: Callable[[dict[str, Any]], bool]
+    request: Request,
+    scratch: Path,
+    orders: int,
+    handle: Callable[[dict[str, Any]], bool],
+    tick: Callable[[], bool],
 ) -> int:
     import ansible_runner
 
@@ -158,21 +174,21 @@ def _run(
             ),  # Ansible's working directory: ansible.cfg and `-e @file` are sought there
             ident="run",
             binary=sys.executable,
-            cmdline=shlex.join(["-I", str(supervisor), str(pipe)]),
+            cmdline=shlex.join(["-I", str(supervisor), str(scratch / _PIPE)]),
             envvars=ansible_environment(os.environ, collections=request.collections),
             passwords={rf"^{pattern}\s*$": answer for pattern, answer in request.passwords.items()},
             suppress_env_files=True,
             fact_cache_type="memory",
             quiet=True,
             event_handler=handle,
-            cancel_callback=lambda: False,
+            cancel_callback=tick,
         )
     except (ansible_runner.exceptions.AnsibleRunnerException, OSError) as error:
         raise CasaError(f"Ansible could not be started: {error}.") from error
     config = runner.config
     # Not by `settings=`: without a settings file in `env/` ansible-runner 2.4 drops what it was given.
     config.suppress_output_file = True
-    config.pexpect_timeout = 1
+    config.pexpect_timeout = 0.5
     order = {
         "argv": [str(ansible_playbook()), *request.arguments],
         "env": config.env,

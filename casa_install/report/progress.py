@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SIGNS = {"running": ("▸", "cyan"), "ok": ("■", "green"), "changed": ("■", "yellow")}
 _SIGNS |= {"failed": ("✗", "bold red"), "unreachable": ("!", "bold magenta")}
 
+_FRAME = 0.1
+"""Seconds between two drawings."""
+
 
 class Progress(Protocol):
     """Shows a run while it goes on; used as a context manager around it."""
@@ -31,6 +34,9 @@ class Progress(Protocol):
 
     def event(self, event: Event) -> None:
         """Show what an event tells."""
+
+    def tick(self) -> None:
+        """Draw the passing of time."""
 
     def stopping(self) -> None:
         """Say that the run ends on request."""
@@ -71,6 +77,9 @@ class PlainProgress:
         elif event.kind is Kind.FAILED and not event.ignored:
             self._print(f"  {event.host}: failed: {task_title(event.role, event.task)}")
 
+    def tick(self) -> None:
+        """Print nothing: a log is no clock."""
+
     def stopping(self) -> None:
         """Say that the run ends on request."""
         say("Note", STOPPING, stream=self._stream)
@@ -92,9 +101,11 @@ class LiveProgress:
 
         self._phases = Phases()
         self._console = Console(file=stream, no_color=not colours_wanted(stream), highlight=False)
+        # Without a thread of its own: ansible-runner forks while this is on the screen.
         self._live = Live(
-            console=self._console, get_renderable=self._current, refresh_per_second=8, transient=True
+            console=self._console, get_renderable=self._current, auto_refresh=False, transient=True
         )
+        self._drawn = 0.0
 
     def __enter__(self) -> LiveProgress:
         self._live.start()
@@ -109,9 +120,17 @@ class LiveProgress:
             self._print_end(phase, complete=False)
 
     def event(self, event: Event) -> None:
-        """Fold an event in; the screen is drawn by its own clock."""
+        """Fold an event in and draw, at most every tenth of a second."""
         if (ended := self._phases.add(event)) is not None:
+            self._live.refresh()
             self._print_end(ended, complete=True)
+        if time.monotonic() - self._drawn > _FRAME:
+            self.tick()
+
+    def tick(self) -> None:
+        """Draw the current phase."""
+        self._drawn = time.monotonic()
+        self._live.refresh()
 
     def stopping(self) -> None:
         """Say that the run ends on request."""
