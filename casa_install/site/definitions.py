@@ -88,9 +88,10 @@ class Inventory:
 
     def expand(self, pattern: str, place: Place) -> list[str]:
         """Return the hosts that a pattern stands for; a bad pattern is a finding and stands for none."""
+        if self._expanded > MAX_HOSTS:
+            self.findings.append(Finding.at(place, f"the inventory stands for more than {MAX_HOSTS} hosts"))
+            return []
         try:
-            if self._expanded > MAX_HOSTS:
-                raise HostRangeError(f"the inventory stands for more than {MAX_HOSTS} hosts")
             names = expand(pattern)
         except HostRangeError as error:
             self.findings.append(Finding.at(place, printable(str(error))))

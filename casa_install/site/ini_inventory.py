@@ -11,8 +11,8 @@ import shlex
 import warnings
 from typing import TYPE_CHECKING
 
-from casa_install.site.findings import Finding, Place, printable
 from casa_install.site.definitions import Scope
+from casa_install.site.findings import Finding, Place, printable
 from casa_install.site.values import DictValue, Entry, ListValue, ScalarValue, Value
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from casa_install.site.definitions import Inventory, Scope, Unread
@@ -23,6 +22,7 @@ from casa_install.site.yaml_text import DocumentError, decode, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from casa_install.site.vault import VaultPassword
 

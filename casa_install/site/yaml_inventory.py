@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from casa_install.site.findings import Finding, printable
 from casa_install.site.definitions import Scope
+from casa_install.site.findings import Finding, printable
 from casa_install.site.values import DictValue, Entry, ScalarValue, Value
 
 if TYPE_CHECKING:
-    from casa_install.site.findings import Place
     from casa_install.site.definitions import Group, Inventory
+    from casa_install.site.findings import Place
 
 _SECTIONS = ("hosts", "vars", "children")
 
