@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from casa_install.engine.events import Event, Fault, JournalLines, Kind
 from casa_install.errors import ExitCode
+
+_COMPLAINT = re.compile(r"^\[ERROR\]:|^ERROR!|: error: ")
+_COMPLAINT_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +215,16 @@ def conclude(tally: Tally, ansible_status: int, *, interrupted: bool) -> RunResu
         hosts=tally.hosts,
         seconds=time.monotonic() - tally.started,
         ansible_status=ansible_status,
-        error="\n".join(line.rstrip() for line in tally.messages[-12:]) if status == "error" else "",
+        error=_complaint(tally.messages) if status == "error" else "",
         done_nothing=not tally.plays,
     )
+
+
+def _complaint(messages: list[str]) -> str:
+    """Return what Ansible gave as its reason: from the line that says error, else its last lines."""
+    lines = [line.rstrip() for text in messages for line in text.splitlines() if line.strip()]
+    marks = [number for number, line in enumerate(lines) if _COMPLAINT.search(line)]
+    return "\n".join(lines[marks[-1] :][:_COMPLAINT_LINES] if marks else lines[-_COMPLAINT_LINES:])
 
 
 def task_title(role: str, task: str) -> str:
