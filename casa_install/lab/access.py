@@ -42,6 +42,9 @@ class Access:
         self.ssh_config = self.directory / "ssh_config"
         self.known_hosts = self.directory / "known_hosts"
         self.inventory = self.directory / "inventory.yml"
+        # Below the lab's own directory: `lab down` removes the sockets of connections to machines that are
+        # gone, and two labs with a machine of the same name never share a connection.
+        self.sockets = self.directory / "cp"
 
     def ensure_key(self) -> str:
         """The lab's public key; the pair is made when it is not there.
@@ -84,7 +87,11 @@ class Access:
         self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
         layer = {
             "all": {
-                "vars": {"ansible_ssh_common_args": f"-F '{self.ssh_config}'", "ansible_user": "root"},
+                "vars": {
+                    "ansible_ssh_common_args": f"-F '{self.ssh_config}'",
+                    "ansible_control_path_dir": str(self.sockets),
+                    "ansible_user": "root",
+                },
                 "hosts": {m.name: {"ansible_host": m.name, "ansible_connection": "ssh"} for m in machines},
             }
         }

@@ -27,6 +27,15 @@ CA_DIRECTORY = Path("/usr/local/share/ca-certificates")
 """Where Debian keeps the certificate authorities that an administrator added (update-ca-certificates(8))."""
 
 
+SSHD_DROPIN = Path("/etc/systemd/system/ssh.service.d/host-keys.conf")
+HOST_KEYS_FIRST = (
+    "[Service]",
+    "ExecStartPre=",
+    "ExecStartPre=/usr/bin/ssh-keygen -A",
+    "ExecStartPre=/usr/sbin/sshd -t",
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What the image of one operating system is made of."""
@@ -130,7 +139,9 @@ def _build(recipe: Recipe, tarball: Path) -> None:
             "--customize-hook=chroot $1 update-ca-certificates >/dev/null",
             *(f"--customize-hook=chroot $1 systemctl --quiet mask {unit}" for unit in recipe.masked_units),
             "--customize-hook=chroot $1 systemctl --quiet enable ssh.service",
-            # Every machine makes host keys of its own at its first start.
+            # Every machine makes host keys of its own at its first start, before sshd looks for them.
+            f"--customize-hook=mkdir -p $1{SSHD_DROPIN.parent}",
+            f"--customize-hook=printf '%s\\n' {' '.join(map(repr, HOST_KEYS_FIRST))} > $1{SSHD_DROPIN}",
             "--customize-hook=rm -f $1/etc/ssh/ssh_host_*_key $1/etc/ssh/ssh_host_*_key.pub $1/etc/machine-id",
             "--customize-hook=touch $1/etc/machine-id",
             recipe.suite,
