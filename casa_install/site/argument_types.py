@@ -44,10 +44,12 @@ def check_value(name: str, value: Value, option: Option) -> Iterator[Finding]:
         value: The value as written.
         option: What it must be.
     """
-    if isinstance(value, VaultedValue) or (isinstance(value, ScalarValue) and value.is_template):
+    if isinstance(value, VaultedValue) or (isinstance(value, ScalarValue | DictValue) and value.is_template):
         return
     if isinstance(value, ScalarValue) and value.data is None:
-        if option.required or (option.has_default and option.type not in ("str", "path", "raw")):
+        if option.required:
+            yield Finding.at(value.place, f"`{name}` is required and empty", option.description)
+        elif option.has_default and option.type not in ("str", "path", "raw"):
             message = f"`{name}` is empty and must be {_wanted(option)}"
             yield Finding.at(value.place, message, "Remove the line to have the default.")
         return
@@ -139,10 +141,11 @@ def _check_choice(name: str, value: Value, option: Option) -> Iterator[Finding]:
     """Compare with `choices`, item by item if the value is a list, as Ansible does."""
     if not option.choices:
         return
-    items = value.items if isinstance(value, ListValue) else [value]
-    for item in items:
+    for item in _items(value) if option.type == "list" else [value]:
         if not isinstance(item, ScalarValue) or item.is_template or _is_choice(item.data, option):
             continue
+        if option.type == "list" and not fits(item, option.elements):
+            continue  # reported as an item of the wrong type
         allowed = ", ".join(f"`{_as_written(choice)}`" for choice in option.choices)
         close = (
             closest(str(item.data), [str(c) for c in option.choices]) if isinstance(item.data, str) else ""
@@ -172,13 +175,14 @@ def _check_items(name: str, value: Value, option: Option) -> Iterator[Finding]:
     if not option.elements:
         return
     of_item = replace(option, type=option.elements, elements="", choices=(), required=True)
-    items = value.items if isinstance(value, ListValue) else _split(value)
-    for number, item in enumerate(items):
+    for number, item in enumerate(_items(value)):
         yield from check_value(f"{name}[{number}]", item, of_item)
 
 
-def _split(value: Value) -> list[Value]:
-    """Return the items of a list that is written as text with commas, or as one number."""
+def _items(value: Value) -> list[Value]:
+    """Return the items of a list, which may be written as text with commas, or as one number."""
+    if isinstance(value, ListValue):
+        return value.items
     if isinstance(value, ScalarValue):
         return [ScalarValue(value.place, part, value.secret) for part in str(value.data).split(",")]
     return []

@@ -83,12 +83,13 @@ def check_site(
         *check_variables(inventory, specs),
         *_check_hooks(inventories),
     }
-    notes = [*inventory.notes, *(f"{shown_path(source.path)} {source.reason}" for source in inventory.unread)]
+    unread = [f"{shown_path(source.path)} {source.reason}" for source in inventory.unread if source.reason]
+    notes = [*inventory.notes, *unread]
     for finding, certain in _check_whole(members, specs, inventories, frozenset(extra_names)):
         if certain:
             findings.add(finding)
-        else:
-            notes.append(f"{finding.message}, unless a file that was not read does it")
+        elif unread:
+            notes.append(f"{finding.message}, unless a file that was not read says otherwise")
     named = {name: tuple(sorted(hosts)) for name, hosts in sorted(members.hosts.items())}
     return SiteReport(
         findings=tuple(sorted(findings)),

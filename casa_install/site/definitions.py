@@ -65,7 +65,7 @@ class Unread:
 
     Args:
         path: The file.
-        reason: Why, for a note: "is encrypted and no vault password was given".
+        reason: Why, for a note: "is encrypted and no vault password was given"; empty if a finding tells it.
         scope: The only host or group it can set variables for; none if it may also add hosts.
     """
 

@@ -55,6 +55,7 @@ class SiteFiles:
         except OSError as error:
             reason = error.strerror or error.__class__.__name__
             self._report(Finding(path, 1, 1, f"cannot be read: {reason}"))
+            self.may_define(path, scope)
             return None
         if not is_vaulted(data):
             return Content(data, secret=False)
@@ -66,6 +67,7 @@ class SiteFiles:
             return Content(decrypt(data, self._passwords, path), secret=True)
         except CasaError as error:
             self._report(Finding(path, 1, 1, error.message, error.hint))
+            self.may_define(path, scope)
             return None
 
     def read_variables(self, path: Path, scope: Scope) -> None:
@@ -76,6 +78,8 @@ class SiteFiles:
         document = read_yaml(content.data, path, secret=content.secret)
         self._inventory.findings += document.findings
         root = document.value
+        if root is None and document.findings:
+            self.may_define(path, scope)
         if root is None or (isinstance(root, ScalarValue) and root.data is None):
             return
         if not isinstance(root, DictValue):
@@ -88,6 +92,10 @@ class SiteFiles:
             )
         for name, entry in root.entries.items():
             self._inventory.define(name, entry.value, entry.place, scope)
+
+    def may_define(self, path: Path, scope: Scope | None) -> None:
+        """Remember a file whose mistake is reported, so that what it would define is not called missing."""
+        self._inventory.unread.append(Unread(path, "", scope))
 
     def _report(self, finding: Finding) -> None:
         self._inventory.findings.append(finding)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _GROUP_NAME = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
+_BUILT_IN = {"all", "ungrouped"}
 _LITERAL_LIMIT = 10_000
 """Characters; Python's parser may run out of stack on a longer literal."""
 
@@ -47,7 +48,7 @@ class _IniReader:
                 start = len(line) - len(line.lstrip()) + 1
                 self._read_line(stripped, Place(self._path, number, start))
         for name, place, message in self._promised:
-            if name not in self._declared and name not in self._inventory.groups:
+            if name not in _BUILT_IN and name not in self._declared and name not in self._inventory.groups:
                 self._report(place, message, f"Add a section `[{printable(name)}]`, empty if need be.")
 
     def _report(self, place: Place, message: str, hint: str = "") -> None:

@@ -125,13 +125,16 @@ def _read_file(path: Path, inventory: Inventory, files: SiteFiles) -> None:
     elif path.suffix in _YAML_ENDINGS or (not path.suffix and _looks_like_yaml(content.data)):
         document = read_yaml(content.data, path, secret=content.secret)
         inventory.findings += document.findings
-        if document.value is not None or not document.findings:
+        if document.value is None and document.findings:
+            files.may_define(path, None)
+        else:
             _read_yaml_root(document.value, path, inventory)
     else:
         try:
             read_ini_inventory(decode(content.data, path), path, inventory)
         except DocumentError as error:
             inventory.findings.append(error.finding)
+            files.may_define(path, None)
 
 
 def _is_program(path: Path, data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MARKUP = re.compile(r"\b[A-Z]\(([^)]*)\)")
 _NO_DEFAULT = object()
 
 
@@ -92,8 +94,13 @@ def _options_of(table: dict[str, Any] | None) -> dict[str, Option]:
     return {name: _option(name, spec or {}) for name, spec in ((table or {}).get("options") or {}).items()}
 
 
+def _first_sentence(description: object) -> str:
+    """Return the beginning of a description as plain text, without Ansible's markup such as C(...)."""
+    text = str(description[0] if isinstance(description, list) and description else description)
+    return _MARKUP.sub(r"`\1`", text).partition(". ")[0]
+
+
 def _option(name: str, spec: dict[str, Any]) -> Option:
-    description = spec.get("description", "")
     return Option(
         name=name,
         type=spec.get("type", "str"),
@@ -102,7 +109,7 @@ def _option(name: str, spec: dict[str, Any]) -> Option:
         required=bool(spec.get("required", False)),
         has_default=spec.get("default", _NO_DEFAULT) not in (_NO_DEFAULT, None),
         secret=bool(spec.get("no_log", False)),
-        description=" ".join(description) if isinstance(description, list) else str(description),
+        description=_first_sentence(spec.get("description", "")),
         options=_options_of(spec),
         aliases=tuple(spec.get("aliases", ())),
     )

@@ -69,12 +69,19 @@ class Entry:
     value: Value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class DictValue:
-    """A mapping; keys are the text of what stands in the file."""
+    """A mapping; keys are the text of what stands in the file.
+
+    Args:
+        place: Where it starts.
+        entries: Its keys, in order.
+        is_template: It is a Jinja expression without quotes, which YAML takes for a mapping.
+    """
 
     place: Place
     entries: dict[str, Entry] = field(default_factory=dict)
+    is_template: bool = False
 
 
 Value: TypeAlias = ScalarValue | VaultedValue | ListValue | DictValue

@@ -193,7 +193,11 @@ class _Composer:
         place = self._place(event)
         if not isinstance(value, ScalarValue):
             hint = "A value that begins with `{{` must stand in quotes."
-            self._fail(place, "a list or mapping cannot be a key", hint)
+            self._findings.append(Finding.at(place, "a list or mapping cannot be a key", hint))
+            mapping = self._open[-1].value
+            if isinstance(mapping, DictValue):
+                mapping.is_template = True
+            return "", place
         if isinstance(event, yaml.ScalarEvent):
             return event.value, place
         return str(getattr(value, "data", "")), place
