@@ -34,6 +34,11 @@ VALUE_OPTIONS = frozenset(
 )
 """Options of `apply` that take a value; a test compares them with its signature."""
 
+_HELP = (
+    "Install and keep a coffea-casa-style analysis facility on a site's own machines.\n\n"
+    "`casa-install site.yml -i INVENTORY` is `casa-install apply site.yml -i INVENTORY`."
+)
+
 
 def build_app() -> typer.Typer:
     """Return the application with all its verbs."""
@@ -44,10 +49,8 @@ def build_app() -> typer.Typer:
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Install and keep a coffea-casa-style analysis facility on a site's own machines.\n\n"
-        "`casa-install site.yml -i INVENTORY` is `casa-install apply site.yml -i INVENTORY`.",
     )
-    app.callback()(_options)
+    app.callback(help=_HELP)(_options)
     app.command()(apply)
     app.command()(validate)
     app.add_typer(runs_app, name="runs")
@@ -182,9 +185,16 @@ def _told(error: CasaError, as_json: bool) -> int:
     return int(error.exit_code)
 
 
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
-) -> None:
-    if version:
-        typer.echo(f"casa-install {__version__}")
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"casa-install {__version__}")
         raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
+    ] = False,
+) -> None:
+    """Options before any verb; each ends the program by itself."""

@@ -46,7 +46,10 @@ def apply(
         str, typer.Argument(help="`site.yml`, or a playbook of your own that imports `casa.install.site`.")
     ],
     inventory: Annotated[
-        list[str] | None, typer.Option("--inventory", "-i", help="May be repeated; later ones override.")
+        list[str] | None,
+        typer.Option(
+            "--inventory", "-i", envvar="ANSIBLE_INVENTORY", help="May be repeated; later ones override."
+        ),
     ] = None,
     limit: Annotated[str | None, typer.Option("--limit", "-l", help="Only these hosts.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tags", "-t", help="Only these tags.")] = None,
@@ -96,7 +99,7 @@ def apply(
     inventories = _inventories(inventory or [])
     wanted = Wanted(ask_pass, ask_become_pass, ask_vault_pass, vault_password_file or (), vault_id or ())
     passwords = gather_passwords(wanted)
-    site = _checked_site(inventories, book, passwords)
+    site = _checked_site(inventories, book, passwords, extra_vars or [])
     single = {"limit": limit, "user": user, "private-key": private_key}
     repeated = {"tags": tags, "skip-tags": skip_tags, "extra-vars": extra_vars}
     options = [f"--forks={forks or default_forks(len(site.hosts))}"]
@@ -133,12 +136,15 @@ def _inventories(words: Sequence[str]) -> list[str]:
     return found
 
 
-def _checked_site(inventories: Sequence[str], playbook: Playbook, passwords: Passwords) -> SiteReport:
+def _checked_site(
+    inventories: Sequence[str], playbook: Playbook, passwords: Passwords, extra_vars: Sequence[str]
+) -> SiteReport:
     """Return the site as its check saw it.
 
     Raises:
         SiteMistakesError: It has mistakes, which have been printed.
     """
+    from casa_install.engine.command import extra_names
     from casa_install.report.mistakes import SiteMistakesError, mistake_lines
     from casa_install.site.check import check_site
 
@@ -146,6 +152,7 @@ def _checked_site(inventories: Sequence[str], playbook: Playbook, passwords: Pas
         [Path(inventory) for inventory in inventories],
         playbook_dir=playbook.directory,
         vault_passwords=passwords.vault,
+        extra_names=extra_names(extra_vars),
     )
     if not site.ok:
         print("\n".join(mistake_lines(site.findings)), file=sys.stderr)
@@ -161,7 +168,7 @@ def _show_site(plan: _Plan, limit: str | None) -> None:
     what = "Would change" if plan.check else "Will change"
     ours = {name: plan.site.groups.get(name, ()) for name in known_groups().names}
     lines = site_lines(ours) or [f"  {len(plan.site.hosts)} hosts"]
-    for line in [f"{what}, with {plan.playbook.argument}:", *lines]:
+    for line in [f"{what}, with {plan.playbook}:", *lines]:
         print(line, file=sys.stderr)
     if limit:
         say("Note", f"only {limit}")

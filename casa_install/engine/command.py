@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +56,33 @@ def again(words: Sequence[str], *, limit: Sequence[str] = ()) -> str:
     if limit:
         kept = [*_without_limit(kept), "-l", ",".join(limit)]
     return shlex.join(["casa-install", *without_secrets([*kept, *rest])])
+
+
+def extra_names(values: Sequence[str]) -> set[str]:
+    """Return the variables that the values of `-e` set, as far as they can be read.
+
+    Args:
+        values: What followed each `-e`: `name=value ...`, JSON or YAML, or `@file`.
+    """
+    names: set[str] = set()
+    for value in values:
+        text = value
+        if value.startswith("@"):
+            path = Path(value[1:]).expanduser()
+            text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        elif not value.lstrip().startswith(("{", "[")):
+            names |= {name for name, _ in _ASSIGNMENT.findall(value)}
+            continue
+        names |= _keys(text)
+    return names
+
+
+def _keys(text: str) -> set[str]:
+    try:
+        content = YAML(typ="safe").load(text)
+    except YAMLError:
+        return set()  # Ansible names the fault; a vaulted file has no names to read
+    return {str(name) for name in content} if isinstance(content, dict) else set()
 
 
 def _without_limit(words: Sequence[str]) -> list[str]:

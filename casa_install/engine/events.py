@@ -173,7 +173,8 @@ def _fault(result: Mapping[str, Any]) -> Fault:
 def _message(result: Mapping[str, Any]) -> str:
     """Return the module's message, or for a loop those of the items that failed."""
     items = []
-    for item in result.get("results") or ():
+    results = result.get("results")
+    for item in results if isinstance(results, list) else ():
         if isinstance(item, Mapping) and (item.get("failed") or item.get("unreachable")):
             label = plain_text(_text(item.get("_ansible_item_label"))) if "censored" not in item else ""
             text = "hidden (no_log)" if "censored" in item else _own_message(item)
@@ -190,7 +191,9 @@ def _own_message(result: Mapping[str, Any]) -> str:
 def _journal(result: Mapping[str, Any]) -> JournalLines | None:
     """Return a journal where the task was `journalctl ... -u UNIT`; a role's rescue block reads it so."""
     command = result.get("cmd")
-    words = command.split() if isinstance(command, str) else [str(word) for word in command or ()]
+    words = command.split() if isinstance(command, str) else []
+    if isinstance(command, list):
+        words = [str(word) for word in command]
     if not words or words[0].rpartition("/")[2] != "journalctl" or "censored" in result:
         return None
     unit = ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from casa_install.errors import CasaError, ExitCode
 from casa_install.site.collection import collection_root
+from casa_install.site.findings import shown_path
 
 _FULL_NAME = re.compile(r"[a-z_]\w*\.[a-z_]\w*\.[a-z_]\w*")
 _OURS = "casa.install."
@@ -25,6 +27,9 @@ class Playbook:
 
     argument: str
     directory: Path | None
+
+    def __str__(self) -> str:
+        return shown_path(Path(self.argument)) if os.sep in self.argument else self.argument
 
 
 def names_playbook(word: str) -> bool:

@@ -80,5 +80,5 @@ def _rescued(host: HostResult) -> Failure | None:
 
 
 def _tried(failure: Failure) -> str:
-    place = f" ({failure.path})" if failure.path else ""
+    place = f"\n  {failure.path}" if failure.path else ""
     return f"{task_title(failure.role, failure.task)}{place}"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from casa_install.engine.events import Event
 from casa_install.engine.lock import site_lock
-from casa_install.engine.outcome import RunResult
 from casa_install.engine.rundir import RunDirectory, begin_run
 from casa_install.engine.runner import Request, run_playbook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from casa_install.engine.events import Event
+    from casa_install.engine.outcome import RunResult
 
 INVENTORY = """\
 all:
@@ -70,13 +74,13 @@ class Site:
         book.write_text(textwrap.dedent(playbook))
         return self.run(str(book), *arguments, passwords=passwords)
 
-    def run(
-        self, *arguments: str, passwords: dict[str, str] | None = None
-    ) -> tuple[RunResult, RunDirectory]:
+    def run(self, *arguments: str, passwords: dict[str, str] | None = None) -> tuple[RunResult, RunDirectory]:
         with site_lock([str(self.inventory)], "apply") as lock:
             directory, _ = begin_run("apply", [])
             words = (*arguments, "-i", str(self.inventory))
-            return run_playbook(Request(words, lock, passwords=passwords or {}), directory, self.watcher), directory
+            return run_playbook(
+                Request(words, lock, passwords=passwords or {}), directory, self.watcher
+            ), directory
 
 
 @pytest.fixture

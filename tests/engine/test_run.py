@@ -117,7 +117,8 @@ def test_garbage_from_a_host_cannot_break_the_run_or_the_terminal(site):
           hosts: one
           tasks:
             - name: Print
-              ansible.builtin.command: {argv: [printf, '\033[2J\033]0;owned\007\033[KAAAA\033[4D\033[K\r{"event"']}
+              ansible.builtin.command:
+                argv: [printf, '\033[2J\033]0;owned\007\033[KAAAA\033[4D\033[K\r{"event"']
               changed_when: false
             - name: Fail
               ansible.builtin.fail: {msg: "\e[31mred\e[0m\abell"}
@@ -160,10 +161,9 @@ def test_secrets_of_prompts_and_environment_are_in_no_file_and_no_argument(site,
               changed_when: false
             - name: Keep what was seen and what was typed
               ansible.builtin.copy:
-                content: "{{{{ look.stdout }}}} PASSWORD={{{{ ansible_become_password }}}} {{{{ lookup('env', 'SITE_TOKEN') }}}}"
+                content: "{{{{ look.stdout }}}} {{{{ lookup('env', 'SITE_TOKEN') }}}}"
                 dest: {seen}
                 mode: "0600"
-              vars: {{ansible_become_password: "{{{{ lookup('vars', 'ansible_become_pass', default='') }}}}"}}
               no_log: true
         """,
         "--ask-become-pass",
@@ -205,7 +205,7 @@ def test_run_directory_is_private_and_holds_only_log_events_and_journal(site):
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.path.iterdir()} == {0o600}
     assert "TASK [Ping]" in directory.log.read_text()
     rows = [json.loads(line) for line in directory.events.read_text().splitlines()]
-    assert [row["event"] for row in rows][0] == "play"
+    assert rows[0]["event"] == "play"
     assert rows[-1]["stats"]["ok"] == {"one": 1, "two": 1}
     assert [event.host for event in site.watcher.events if event.kind is Kind.OK] != []
 
@@ -237,7 +237,5 @@ def test_lock_is_free_the_moment_a_run_has_ended_even_where_ssh_leaves_a_connect
 
 def hits(directory, text):
     return [
-        str(path)
-        for path in directory.rglob("*")
-        if path.is_file() and text.encode() in path.read_bytes()
+        str(path) for path in directory.rglob("*") if path.is_file() and text.encode() in path.read_bytes()
     ]
