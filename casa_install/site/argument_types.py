@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from casa_install.site.specs import Option
 
-_TRUE = {"y", "yes", "on", "1", "true", "t", "1.0"}
-_FALSE = {"n", "no", "off", "0", "false", "f", "0.0"}
+_TRUE = {"y", "yes", "on", "1", "true", "t"}
+_FALSE = {"n", "no", "off", "0", "false", "f"}
 _WANTED = {
     "bool": "true or false",
     "int": "a whole number",
@@ -85,10 +85,10 @@ def fits(value: Value, wanted: str) -> bool:
 
 def as_bool(data: object) -> bool | None:
     """Return a scalar as Ansible's boolean, or none if it is no boolean."""
-    if isinstance(data, str | bool | int | float):
-        word = str(data).strip().lower()
+    if isinstance(data, str):
+        word = data.lower().strip()
         return True if word in _TRUE else False if word in _FALSE else None
-    return None
+    return bool(data) if isinstance(data, int | float) and data in (0, 1) else None
 
 
 def _is_int(data: object) -> bool:

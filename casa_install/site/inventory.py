@@ -85,6 +85,7 @@ def _read_source(path: Path, inventory: Inventory, files: SiteFiles, depth: int 
     elif not path.exists():
         hint = "Name a file or a directory after -i."
         inventory.findings.append(Finding(path, 1, 1, "this inventory does not exist", hint))
+        files.may_define(path, None)
     elif not path.is_file():
         inventory.unread.append(Unread(path, "was not read: it is no regular file"))
     else:
@@ -106,6 +107,7 @@ def _read_directory(path: Path, inventory: Inventory, files: SiteFiles, depth: i
     if not sources and depth == 0:
         hint = "Add a file such as hosts.yml with the groups and their hosts."
         inventory.findings.append(Finding(path, 1, 1, "this directory has no inventory file", hint))
+        files.may_define(path, None)
     for entry in sources:
         _read_source(entry, inventory, files, depth + 1)
 

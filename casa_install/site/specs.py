@@ -97,7 +97,8 @@ def _options_of(table: dict[str, Any] | None) -> dict[str, Option]:
 def _first_sentence(description: object) -> str:
     """Return the beginning of a description as plain text, without Ansible's markup such as C(...)."""
     text = str(description[0] if isinstance(description, list) and description else description)
-    return _MARKUP.sub(r"`\1`", text).partition(". ")[0]
+    sentence = _MARKUP.sub(r"`\1`", text).partition(". ")[0].strip().rstrip(".")
+    return f"{sentence}." if sentence else ""
 
 
 def _option(name: str, spec: dict[str, Any]) -> Option:

@@ -61,7 +61,7 @@ def decrypt(content: bytes, passwords: Sequence[VaultPassword], path: Path) -> b
 
     secrets = [(password.label, VaultSecret(password.secret)) for password in passwords]
     try:
-        plain: bytes = VaultLib(secrets).decrypt(content, filename=str(path))
+        plain: bytes = VaultLib(secrets).decrypt(content)
     except (AnsibleError, ValueError) as error:
         raise CasaError(
             f"None of the given vault passwords opens this file (vault id `{vault_label(content)}`).",
