@@ -41,7 +41,7 @@ class Access:
         self.key = self.directory / "id_ed25519"
         self.ssh_config = self.directory / "ssh_config"
         self.known_hosts = self.directory / "known_hosts"
-        self.inventory = self.directory / "inventory.yml"
+        self.inventory = self.directory / "inventory"
         # Below the lab's own directory: `lab down` removes the sockets of connections to machines that are
         # gone, and two labs with a machine of the same name never share a connection.
         self.sockets = self.directory / "cp"
@@ -85,17 +85,27 @@ class Access:
             "    KexAlgorithms curve25519-sha256\n"
         )
         self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
-        layer = {
-            "all": {
-                "vars": {
-                    "ansible_ssh_common_args": f"-F '{self.ssh_config}'",
-                    "ansible_control_path_dir": str(self.sockets),
-                    "ansible_user": "root",
-                },
-                "hosts": {m.name: {"ansible_host": m.name, "ansible_connection": "ssh"} for m in machines},
+        self._write_inventory(machines)
+
+    def _write_inventory(self, machines: list[Reached]) -> None:
+        """Only variables of hosts win over everything that a site may have set for its groups."""
+        host_vars = self.inventory / "host_vars"
+        host_vars.mkdir(parents=True, exist_ok=True)
+        for stale in host_vars.iterdir():
+            stale.unlink()
+        for machine in machines:
+            variables = {
+                "ansible_connection": "ssh",
+                "ansible_host": machine.name,
+                "ansible_user": "root",
+                "ansible_port": 22,
+                "ansible_ssh_common_args": f"-F '{self.ssh_config}'",
+                "ansible_control_path_dir": str(self.sockets),
             }
-        }
-        self.inventory.write_text(yaml.safe_dump(layer, sort_keys=False), encoding="utf-8")
+            path = host_vars / f"{machine.name}.yml"
+            path.write_text(yaml.safe_dump(variables, sort_keys=False), encoding="utf-8")
+        hosts = {"all": {"hosts": {machine.name: {} for machine in machines}}}
+        (self.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
 
     def remove(self) -> None:
         """Delete all of it."""
