@@ -88,8 +88,6 @@ class Tally:
         self.hosts: dict[str, HostResult] = {}
         self.plays: list[str] = []
         self.messages: list[str] = []
-        self.complete = False
-        """Ansible gave its own final counters."""
         self.started = time.monotonic()
         self._journals: dict[str, JournalLines] = {}
 
@@ -139,7 +137,6 @@ class Tally:
 
         With several playbooks in one run they come once per playbook and are running totals.
         """
-        self.complete = True
         stats = event.stats
         for name in {name for counter in stats.values() for name in counter}:
             host = self.hosts.setdefault(name, HostResult())
@@ -209,7 +206,7 @@ def conclude(tally: Tally, ansible_status: int, *, interrupted: bool) -> RunResu
     elif "unreachable" in states:
         status = "unreachable"
     else:
-        status = "ok" if ansible_status == 0 and tally.complete else "error"
+        status = "error" if ansible_status else "ok"
     return RunResult(
         status=status,
         hosts=tally.hosts,

@@ -5,6 +5,8 @@ import os
 import pty
 import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -148,8 +150,8 @@ def test_asked_password_without_a_terminal_is_refused(casa):
 def test_words_after_two_dashes_go_to_ansible(casa):
     casa.write("ok.yml", OK)
     done = casa.run("ok.yml", "-i", "hosts.yml", "--yes", "--", "--list-hosts")
-    log = (casa.runs()[0] / "log").read_text()
-    assert "hosts (2):" in log, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "hosts (2):" in (casa.runs()[0] / "log").read_text()
 
 
 def test_hooks_run_around_the_playbook_in_order_and_a_later_inventory_overrides(casa):
@@ -196,3 +198,27 @@ def test_failed_host_does_not_keep_others_from_the_hooks_after(casa):
     done = casa.run("gate.yml", "-i", "hosts.yml", "--yes")
     assert done.returncode == 1
     assert "After: 1 host, 0 changed" in done.stderr
+
+
+def test_vault_password_of_a_script_opens_the_site_and_is_nowhere_afterwards(casa):
+    script = casa.write("password-script", "#!/bin/sh\necho asked >>asked; echo open-s3same\n")
+    script.chmod(0o700)
+    secrets = casa.write("group_vars/all/vault.yml", "own_treasure: gold\n")
+    program = Path(sys.executable).parent / "ansible-vault"
+    encrypt = [program, "encrypt", "--vault-password-file", script, secrets]
+    subprocess.run(encrypt, cwd=casa.site, env=casa.environment, check=True, capture_output=True)
+    (casa.site / "asked").unlink()
+    casa.write(
+        "show.yml", "[{name: Show, hosts: cm, tasks: [{name: Show, fail: {msg: '{{ own_treasure }}'}}]}]"
+    )
+    done = casa.run("show.yml", "-i", "hosts.yml", "--yes", "--vault-password-file", "./password-script")
+    assert "Message: gold" in done.stderr, done.stderr
+    assert (casa.site / "asked").read_text() == "asked\n", "a script may ask a person; it is run once"
+    assert "open-s3same" not in "".join(path.read_text() for path in casa.runs()[0].iterdir())
+
+
+def test_packaged_playbook_is_found_from_another_directory(casa):
+    done = casa.run("site.yml", "-i", "hosts.yml", "--yes", "--", "--list-hosts")
+    assert done.returncode == 0, done.stderr
+    assert "playbook: " in (casa.runs()[0] / "log").read_text()
+    assert "with casa.install.site:" in done.stderr
