@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import decimal
 import json
-import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -113,17 +112,29 @@ def _is_float(data: object) -> bool:
 
 def _is_mapping_text(text: str) -> bool:
     if not text.startswith("{"):
-        try:
-            fields = [field for word in shlex.split(text) for field in word.split(",") if field]
-        except ValueError:
-            return False
-        return "=" in text and all("=" in field for field in fields)
+        return "=" in text and all("=" in field for field in _fields(text.strip()) if field)
     for read in (json.loads, ast.literal_eval):
         try:
             return isinstance(read(text), dict)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
     return False
+
+
+def _fields(text: str) -> list[str]:
+    """Split at commas and blanks outside quotes; a quote that is never closed runs to the end."""
+    fields, quote = [""], ""
+    characters = iter(text)
+    for character in characters:
+        if character == "\\":
+            fields[-1] += next(characters, "")
+        elif character in "'\"" and quote in ("", character):
+            quote = "" if quote else character
+        elif character in ", " and not quote:
+            fields.append("")
+        else:
+            fields[-1] += character
+    return fields
 
 
 def _mismatch(name: str, value: Value, option: Option) -> str:
