@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,4 +38,4 @@ def test_scenario(scenario: str, tmp_path: Path) -> None:
     assert done.returncode == 0, text[-20_000:]
     # A sequence that left a step out would be green too.
     for step in ("create", "prepare", "check", "converge", "idempotence", "verify", "destroy"):
-        assert f"{scenario} ➜ {step}: Executed: Successful" in text, f"{step} did not run"
+        assert re.search(rf"^{scenario} \S+ {step}: Executed: Successful", text, re.M), f"{step} did not run"
