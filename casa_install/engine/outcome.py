@@ -56,11 +56,13 @@ class HostResult:
 
     @property
     def status(self) -> str:
-        """`failed`, `unreachable`, `changed` or `ok`."""
+        """`failed`, `unreachable`, `unfinished` (the run was cut off), `changed` or `ok`."""
         if self.failed:
             return "failed"
         if self.unreachable:
             return "unreachable"
+        if self.running:
+            return "unfinished"
         return "changed" if self.changed else "ok"
 
     def as_json(self) -> dict[str, Any]:

@@ -125,15 +125,20 @@ def run_playbook(request: Request, directory: RunDirectory, watcher: Watcher) ->
         ):
             announced = False
 
-            def tick() -> bool:
+            def announce() -> None:
+                # Not in the signal handler, which may have interrupted a write to the same terminal.
                 nonlocal announced
                 if interrupts.seen and not announced:
                     announced = True
                     watcher.stopping()
+
+            def tick() -> bool:
+                announce()
                 watcher.tick()
                 return False  # the supervisor ends the run, not ansible-runner
 
             def handle(raw: dict[str, Any]) -> bool:
+                announce()
                 event = parse_event(raw)
                 _record(event, log, events)
                 tally.add(event)

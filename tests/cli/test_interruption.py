@@ -46,6 +46,7 @@ def test_first_interrupt_ends_cleanly_and_says_how_to_go_on(casa):
     _, messages = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Ending the run" in messages
+    assert "ep    unfinished" in messages
     assert "In progress on ep: Sleep unless told otherwise" in messages
     assert "Go on: casa-install slow.yml -i hosts.yml --yes\n" in messages
     assert "Traceback" not in messages
