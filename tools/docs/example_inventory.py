@@ -76,7 +76,7 @@ def _variables(role: Role) -> str:
     lines = [
         f"# {GENERATED}; do not edit, copy the folder.",
         f"# {role.summary}.",
-        "# Lines that are commented out show the default, or an example where the default follows from others.",
+        "# Lines that are commented out show the default, or an example where that follows from others.",
     ]
     for variable in role.variables:
         lines.append("")

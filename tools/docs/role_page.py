@@ -42,7 +42,7 @@ def option_page(roles: list[Role]) -> str:
         f"<!-- {GENERATED}; do not edit. -->",
         "# Options",
         "Every variable that a site can set, by role. They belong into `group_vars/` or `host_vars/` of the"
-        " site's inventory. `inventories/example/` has them all, commented; `casa-install validate` checks them.",
+        " site's inventory. `inventories/example/` has them all; `casa-install validate` checks them.",
     ]
     for role in roles:
         parts += [f"## {role.name}", f"{role.summary}.", option_table(role.variables)]
