@@ -26,7 +26,9 @@ DEFAULT_INVENTORY = Path("inventories/lab")
 
 InventoryOption = Annotated[
     list[Path] | None,
-    typer.Option("--inventory", "-i", help="Inventory to take the machines from.", show_default="inventories/lab"),
+    typer.Option(
+        "--inventory", "-i", help="Inventory to take the machines from.", show_default="inventories/lab"
+    ),
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="The lab's name, instead of the inventory's.")]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from casa_install.engine.tables import Table, parse_tables
+
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _TAIL_LINES = 20
 
@@ -95,6 +97,7 @@ class Event:
         fault: What went wrong.
         journal: A journal that this task read.
         stats: Per counter (`ok`, `changed`, `failures`, `dark`, ...), per host.
+        tables: What roles have to show at the end.
     """
 
     kind: Kind
@@ -112,6 +115,7 @@ class Event:
     fault: Fault | None = None
     journal: JournalLines | None = None
     stats: dict[str, dict[str, int]] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the event for `events.jsonl`: no results, which may hold what a host keeps to itself."""
@@ -155,6 +159,7 @@ def parse_event(raw: Mapping[str, Any]) -> Event:
         fault=_fault(result) if failed else None,
         journal=_journal(result) if kind is Kind.OK else None,
         stats=_stats(data) if kind is Kind.STATS else {},
+        tables=parse_tables(data.get("artifact_data")) if kind is Kind.STATS else (),
     )
 
 

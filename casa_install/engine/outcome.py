@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from casa_install.engine.events import Event, Fault, JournalLines, Kind
 from casa_install.errors import ExitCode
+
+if TYPE_CHECKING:
+    from casa_install.engine.tables import Table
 
 _COMPLAINT = re.compile(r"^\[ERROR\]:|^ERROR!|: error: ")
 _COMPLAINT_LINES = 12
@@ -90,6 +93,7 @@ class Tally:
         self.hosts: dict[str, HostResult] = {}
         self.plays: list[str] = []
         self.messages: list[str] = []
+        self.tables: tuple[Table, ...] = ()
         self.started = time.monotonic()
         self._journals: dict[str, JournalLines] = {}
 
@@ -140,6 +144,8 @@ class Tally:
         With several playbooks in one run they come once per playbook and are running totals.
         """
         stats = event.stats
+        # Custom statistics are running totals too: the last ones hold all.
+        self.tables = event.tables or self.tables
         for name in {name for counter in stats.values() for name in counter}:
             host = self.hosts.setdefault(name, HostResult())
             host.ok = stats["ok"].get(name, 0)
@@ -162,6 +168,7 @@ class RunResult:
         ansible_status: The exit status of ansible-playbook.
         error: For `error`, what Ansible said.
         done_nothing: No play was started.
+        tables: What roles have to show at the end.
     """
 
     status: str
@@ -170,6 +177,7 @@ class RunResult:
     ansible_status: int
     error: str = ""
     done_nothing: bool = False
+    tables: tuple[Table, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -216,6 +224,7 @@ def conclude(tally: Tally, ansible_status: int, *, interrupted: bool) -> RunResu
         ansible_status=ansible_status,
         error=_complaint(tally.messages) if status == "error" else "",
         done_nothing=not tally.plays,
+        tables=tally.tables,
     )
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -104,7 +105,7 @@ class Access:
             }
             path = host_vars / f"{machine.name}.yml"
             path.write_text(yaml.safe_dump(variables, sort_keys=False), encoding="utf-8")
-        hosts = {"all": {"hosts": {machine.name: {} for machine in machines}}}
+        hosts: dict[str, Any] = {"all": {"hosts": {machine.name: {} for machine in machines}}}
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
 
     def remove(self) -> None:

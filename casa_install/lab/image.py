@@ -102,7 +102,7 @@ def _recipe(system: str) -> Recipe:
         known = ", ".join(sorted(data["systems"]))
         raise CasaError(
             f"the lab cannot make a machine of type `{system}` here (it can: {known})",
-            hint="use one of these in `lab_os`, or give an image with systemd and sshd: lab up --image REFERENCE",
+            hint="use one of these in `lab_os`, or any image with systemd and sshd: `lab up --image NAME`",
             exit_code=ExitCode.USAGE,
         )
     common, wanted = data["common"], data["systems"][system]
@@ -120,7 +120,7 @@ def _build(recipe: Recipe, tarball: Path) -> None:
     if shutil.which("mmdebstrap") is None:
         raise CasaError(
             "mmdebstrap, which makes the machine image, is not installed",
-            hint="apt-get install --no-install-recommends mmdebstrap, or give an image: lab up --image REFERENCE",
+            hint="apt-get install --no-install-recommends mmdebstrap; or another image: `lab up --image NAME`",
             exit_code=ExitCode.USAGE,
         )
     # Below the cache directory, so that the finished file is moved into place in one step.
@@ -142,7 +142,8 @@ def _build(recipe: Recipe, tarball: Path) -> None:
             # Every machine makes host keys of its own at its first start, before sshd looks for them.
             f"--customize-hook=mkdir -p $1{SSHD_DROPIN.parent}",
             f"--customize-hook=printf '%s\\n' {' '.join(map(repr, HOST_KEYS_FIRST))} > $1{SSHD_DROPIN}",
-            "--customize-hook=rm -f $1/etc/ssh/ssh_host_*_key $1/etc/ssh/ssh_host_*_key.pub $1/etc/machine-id",
+            "--customize-hook=rm -f $1/etc/ssh/ssh_host_*_key*",
+            "--customize-hook=rm -f $1/etc/machine-id",
             "--customize-hook=touch $1/etc/machine-id",
             recipe.suite,
             str(partial),
@@ -152,6 +153,6 @@ def _build(recipe: Recipe, tarball: Path) -> None:
             tail = "\n".join(done.stderr.strip().splitlines()[-8:])
             raise CasaError(
                 f"mmdebstrap could not make the {recipe.system} image:\n{tail}",
-                hint="it needs the distribution's package mirror; without one: lab up --image REFERENCE",
+                hint="it needs the distribution's package mirror; without one: `lab up --image NAME`",
             )
         partial.rename(tarball)

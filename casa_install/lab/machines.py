@@ -134,7 +134,8 @@ def _await_boot(podman: Podman, lab: str, machine: Machine) -> None:
             return
         time.sleep(0.3)
     raise CasaError(
-        f"the machine {machine.name} did not finish booting within {BOOT_SECONDS} s (systemd says: {state or 'nothing'})",
+        f"the machine {machine.name} did not finish booting within {BOOT_SECONDS} s "
+        f"(systemd says: {state or 'nothing'})",
         hint=f"podman logs {container_name(lab, machine.name)}",
     )
 
@@ -147,9 +148,7 @@ def _admit(podman: Podman, lab: str, machine: Machine, public_key: str) -> None:
         "systemctl is-active --quiet ssh.service sshd.service || "
         "systemctl start ssh.service 2>/dev/null || systemctl start sshd.service"
     )
-    podman.run(
-        "exec", "-i", container_name(lab, machine.name), "sh", "-c", script, stdin=public_key + "\n"
-    )
+    podman.run("exec", "-i", container_name(lab, machine.name), "sh", "-c", script, stdin=public_key + "\n")
 
 
 def _write_hosts_files(podman: Podman, machines: list[Running]) -> None:

@@ -2,8 +2,8 @@
 
 Three things differ between computers, and each is met without changing the computer itself:
 
-* cgroup v1 controllers mounted beside an empty v2 hierarchy ("hybrid", or none mounted at all): podman gets a
-  private mount namespace in which ``/sys/fs/cgroup`` is cgroup2. Nothing outside that namespace sees it.
+* cgroup v1 controllers mounted beside an empty v2 hierarchy ("hybrid"), or none at all: podman gets a
+  private mount namespace in which ``/sys/fs/cgroup`` is cgroup2. Nothing outside it sees that.
 * no CAP_SYS_RESOURCE (for instance inside another container): resource limits cannot be raised, so the limits
   that podman would ask for are lowered to what this process has.
 * nothing of the administrator's own podman configuration is edited: our settings travel in ``CONTAINERS_CONF``.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from casa_install.report.cards import failure_cards
 from casa_install.report.messages import labelled
 from casa_install.report.phases import clock
+from casa_install.report.tables import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ def result_text(
     parts = failure_cards(result.hosts, colour=colour)
     if result.hosts:
         parts.append("\n".join(_table(result)))
+    parts += [table_text(table) for table in result.tables]
     parts.append(_verdict(result, check=check))
     if result.status == "error":
         parts.append(
@@ -73,6 +75,7 @@ def result_json(result: RunResult, *, verb: str, run: Path, check: bool, go_on: 
         "seconds": round(result.seconds, 1),
         "run": run.name,
         "run_directory": str(run),
+        "report": [table.as_json() for table in result.tables],
         "hosts": {name: host.as_json() for name, host in sorted(result.hosts.items())},
         "error": result.error,
         "go_on": "" if result.status == "ok" else go_on,
