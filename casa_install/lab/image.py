@@ -120,7 +120,7 @@ def _build(recipe: Recipe, tarball: Path) -> None:
     if shutil.which("mmdebstrap") is None:
         raise CasaError(
             "mmdebstrap, which makes the machine image, is not installed",
-            hint="apt-get install --no-install-recommends mmdebstrap; or another image: `lab up --image NAME`",
+            hint="apt-get install mmdebstrap; or another image: `lab up --image NAME`",
             exit_code=ExitCode.USAGE,
         )
     # Below the cache directory, so that the finished file is moved into place in one step.
