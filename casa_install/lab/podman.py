@@ -4,9 +4,9 @@ Three things differ between computers, and each is met without changing the comp
 
 * cgroup v1 controllers mounted beside an empty v2 hierarchy ("hybrid"), or none at all: podman gets a
   private mount namespace in which ``/sys/fs/cgroup`` is cgroup2. Nothing outside it sees that.
-* no CAP_SYS_RESOURCE (for instance inside another container): resource limits cannot be raised, so the limits
+* no CAP_SYS_RESOURCE (for instance inside another container): resource limits cannot be raised, so those
   that podman would ask for are lowered to what this process has.
-* nothing of the administrator's own podman configuration is edited: our settings travel in ``CONTAINERS_CONF``.
+* nothing of the administrator's own podman configuration is edited: ours travels in ``CONTAINERS_CONF``.
 """
 
 from __future__ import annotations
