@@ -23,7 +23,7 @@ class Platform(Protocol):
 
 
 class PlainPlatform:
-    """The standard library alone, without labels: for what only root's own directories need, and for tests."""
+    """The standard library alone, without labels: for our own directories, and for tests."""
 
     def move(self, source: str, target: str) -> None:
         os.rename(source, target)
