@@ -211,11 +211,14 @@ class _Reader:
             self.observed.packages[name] = PackageStatus(version, want == "hold")
 
     def _packages(self, rest: str) -> None:
-        manager, status = rest.split(" ")
+        manager, status, state = rest.split(" ")
         self._once("k", 0, 0 if self.packages_done else 1)
         if manager not in ("dpkg", "rpm", "none") or status not in ("0", "1"):
             raise ValueError(rest)
+        if state not in ("whole", "interrupted"):
+            raise ValueError(rest)
         self.observed.manager = manager
+        self.observed.packages_interrupted = state == "interrupted"
         self.packages_done = True
 
     def _complete(self) -> None:

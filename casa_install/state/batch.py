@@ -102,7 +102,7 @@ def owed_by(changes: Iterable[Difference], view: View) -> list[dict[str, str]]:
 
 
 def entry_of(resource: Resource, first: Observed) -> Action:
-    """Return a resource's entry for the receipt; paths are looked at on the host, so they bring no `before`."""
+    """Return a resource's entry for the receipt; the host looks at paths itself, so they bring no `before`."""
     entry: Action = {"kind": resource.kind, "name": resource.name, "phase": resource.phase}
     before = _before(resource, first)
     if before is not None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from casa_install.state.resources import Phase, Resource
 
 Verdict = Literal["change", "report", "refuse", "step"]
-"""change: an apply mends it; report: it is told and left; refuse: the run stops before changing anything; step: an
-imperative step is owed."""
+"""change: an apply mends it; report: it is told and left; refuse: the run stops before it changes anything;
+step: an imperative step is owed."""
 
 
 @dataclass(frozen=True)

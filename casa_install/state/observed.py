@@ -76,6 +76,8 @@ class Observed:
     lines: dict[tuple[str, str], tuple[bytes, ...]] = field(default_factory=dict)
     blocks: dict[tuple[str, str], BlockStatus] = field(default_factory=dict)
     manager: str = "none"
+    packages_interrupted: bool = False
+    """dpkg was killed in the middle and must be told to go on before anything else."""
     packages: dict[str, PackageStatus] = field(default_factory=dict)
     users: dict[str, Account] = field(default_factory=dict)
     user_of_uid: dict[int, str] = field(default_factory=dict)

@@ -29,8 +29,8 @@ class Debt:
 def debts(view: View) -> list[Debt]:
     """Return the handlers that are owed by what the host looks like, whatever caused it.
 
-    A record on the host counts until it is proved. With a proof by time, a file of ours that changed after the
-    service last read it counts too: that is how "edited, restarted, put back without a restart" shows.
+    A record on the host counts until it is proved. With a proof by time, a file of ours that changed after
+    the service last read it counts too: so "edited, restarted, put back without a restart" shows.
     """
     found = []
     for handler in view.desired.handlers.values():
@@ -68,7 +68,7 @@ def _newer_file(handler: Handler, view: View) -> str:
 
 
 def last_read(handler: Handler, view: View) -> int | None:
-    """Return when the service last read its configuration, in seconds of the host's clock; None if not known."""
+    """Return when the service last read its configuration (the host's clock, seconds); None if unknown."""
     if handler.proof == "restart" and view.observed.units is not None:
         unit = view.observed.units.get(handler.unit, {})
         stamp = re.fullmatch(r"@(\d+)", unit.get("ActiveEnterTimestamp", ""))

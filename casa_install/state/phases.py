@@ -15,7 +15,7 @@ ORDER: tuple[str, ...] = get_args(Phase)
 """Repositories and keys, packages, accounts, (probe again), files, units, checks."""
 
 BEFORE_THE_SECOND_PROBE = ("repositories", "packages", "accounts")
-"""What these change makes files, directories and users of its own, so the host is looked at again after them."""
+"""These make files and users of their own, so the host is looked at again after them."""
 
 TAGS: tuple[str, ...] = get_args(Tag)
 

@@ -94,17 +94,17 @@ class Question:
     script: str = field(repr=False, default="")
 
 
-def ask(desired: Desired, extra_paths: Iterable[str] = (), *, base: str = "/etc/casa-install") -> Question:
+def ask(desired: Desired, *, base: str = "/etc/casa-install", manager: bool = False) -> Question:
     """Make the question for what a role wants on a host.
 
     Args:
         desired: The role's resources.
-        extra_paths: More paths to look at, such as those that left the list.
         base: Where receipts are kept.
+        manager: Ask for the package manager also where no package is wanted.
     """
     every = desired.resources
     path_kinds = [item for item in every if isinstance(item, PathResource)]
-    paths = _distinct([*(item.path for item in path_kinds), *extra_paths])
+    paths = _distinct(item.path for item in path_kinds)
     files = _distinct(item.path for item in every if isinstance(item, File))
     directories = [item for item in every if isinstance(item, Directory)]
     users = [item for item in every if isinstance(item, User)]
@@ -123,7 +123,9 @@ def ask(desired: Desired, extra_paths: Iterable[str] = (), *, base: str = "/etc/
         "listings": _distinct(item.path for item in directories if item.exclusive or item.shared),
         "lines": tuple(item for item in every if isinstance(item, Line)),
         "blocks": tuple(item for item in every if isinstance(item, Block)),
-        "packages": _distinct(item.package for item in every if isinstance(item, Package)),
+        # Every system that we know has a package called bash, so it stands in for none.
+        "packages": _distinct(item.package for item in every if isinstance(item, Package))
+        or ("bash",) * manager,
         "users": _distinct(item.user for item in users),
         "uids": tuple(sorted({item.uid for item in users if item.uid is not None})),
         "groups": _distinct(group_names),
@@ -249,10 +251,10 @@ def _packages(question: Question) -> list[str]:
     rpm = "K %{NAME} install installed %{VERSION}-%{RELEASE}\\n"
     return [
         "if [ -s /var/lib/dpkg/status ] && command -v dpkg-query > /dev/null; then",
-        f"dpkg-query -W -f='{dpkg}' {names}; echo \"k dpkg $?\"",
+        f"dpkg-query -W -f='{dpkg}' {names}; s=$?; interrupted; echo \"k dpkg $s $i\"",
         "elif command -v rpm > /dev/null; then",
-        f"rpm -q --qf '{rpm}' {names} | grep '^K '; echo 'k rpm 0'",
-        "else echo 'k none 0'; fi",
+        f"rpm -q --qf '{rpm}' {names} | grep '^K '; echo 'k rpm 0 whole'",
+        "else echo 'k none 0 whole'; fi",
     ]
 
 

@@ -79,6 +79,10 @@ vendor() {
   done
   printf 'V %s unknown\n' "$1"
 }
+interrupted() {
+  i=whole
+  for f in /var/lib/dpkg/updates/[0-9]*; do if [ -e "$f" ]; then i=interrupted; fi; done
+}
 setting() {
   if [ -r "$2" ]; then printf 'Q %s x%s\n' "$1" "$(hex < "$2")"; else printf 'Q %s -\n' "$1"; fi
 }

@@ -190,7 +190,7 @@ class _Rendering:
         if kind.in_roots and not within(main, roots):
             self._find(
                 entry.place,
-                f"{kind.name}: {main} is outside the role's roots ({', '.join(roots) or 'none are declared'})",
+                f"{kind.name}: {main} is outside the role's roots ({', '.join(roots) or 'it has none'})",
             )
         if kind.name == "file":
             self._load_content(entry, values, renderer)

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: casa_state
 short_description: Makes a host match the desired state of a role
 description:
-  - A role's C(state.yml) says what should be on a host. This task renders it for the host, looks at the host with
-    one read-only script, and changes only what differs.
+  - A role's C(state.yml) says what should be on a host. This task renders it for the host, looks at the host
+    with one read-only script, and changes only what differs.
   - It looks at C(casa_maintenance), a variable. Where it is true, units are left alone.
 options:
   role_path:
@@ -19,7 +19,7 @@ options:
     type: bool
     default: false
   settle:
-    description: Clear the records of handlers that are owed, once the service proves them. Meant for a last handler.
+    description: Clear the records of owed handlers that the service proves. Meant for a last handler.
     type: bool
     default: false
   directory:
@@ -94,9 +94,15 @@ class AnsiblePlatform:
             self.module.set_default_selinux_context(path, False)
 
     def run(self, argv: list[str]) -> tuple[int, str]:
-        status, output, errors = self.module.run_command(
-            argv, environ_update={"LC_ALL": "C", "LANGUAGE": "C"}, handle_exceptions=False
-        )
+        try:
+            status, output, errors = self.module.run_command(
+                argv,
+                environ_update={"LC_ALL": "C", "LANGUAGE": "C"},
+                expand_user_and_vars=False,
+                handle_exceptions=False,
+            )
+        except FileNotFoundError:
+            return 127, f"{argv[0]}: not found"
         return status, output + errors
 
 

@@ -69,6 +69,8 @@ class Batch:
             failed = self._perform(receipt)
             self._close(receipt, fresh, failed)
             self.store.save(receipt)
+            if not receipt.entries:
+                self.store.tidy()
         return {"done": self.done, "failures": self.failures, "notes": self.notes}
 
     def _intend(self, receipt: Receipt) -> set[tuple[str, str]]:

@@ -78,6 +78,8 @@ class Removal:
                 receipt.drop(*entry.key)
                 self.store.save(receipt)
                 self.store.forget(entry.before)
+            if not receipt.entries:
+                self.store.tidy()
             if reload and not self.maintenance:
                 with contextlib.suppress(HostError):
                     reload_manager(self.platform)

@@ -98,6 +98,14 @@ class Store:
         )
         return True
 
+    def tidy(self) -> None:
+        """Remove our own directories where nothing is left in them: no role owns anything here any more."""
+        for path in (self.paths.receipts, self.paths.saved, self.paths.quarantine, self.paths.base):
+            try:
+                os.rmdir(path)
+            except OSError:
+                continue
+
     def snapshot(self, path: str, *, sensitive: bool) -> dict[str, Any]:
         """Describe what is at `path`, keeping a copy of a file, so that removal can put it back.
 
