@@ -110,7 +110,7 @@ class Outcome:
     diff: list[dict[str, str]] = field(default_factory=list)
 
 
-class Refused(CasaError):
+class RefusalError(CasaError):
     """The host is in a state that must not be changed over somebody's head; nothing was changed."""
 
     def __init__(self, differences: Iterable[Difference]) -> None:
@@ -167,7 +167,7 @@ class Apply:
         Raises:
             ProbeError: The answer cannot be used.
             CasaError: The receipt cannot be trusted, or the login is not root's.
-            Refused: Something must not be changed.
+            RefusalError: Something must not be changed.
         """
         question = ask(self.desired, base=self.options.base)
         observed = read_answer(question, self.host.probe(question.script))
@@ -177,7 +177,7 @@ class Apply:
         comparison = compare(view, tags=self.options.tags, full=self.options.full)
         refused = comparison.of("refuse")
         if refused:
-            raise Refused(refused)
+            raise RefusalError(refused)
         return comparison
 
     def _tell(self, comparison: Comparison) -> None:

@@ -62,7 +62,7 @@ def make_batch(
         comparison: What differs now.
         sender: Who changes the host.
         phases: The phases that the host changes itself in this batch.
-        record: Also record what is as it should be and not yet in the receipt, and confirm what is.
+        record: Also record and confirm what is as it should be and not yet in the receipt.
         intend: Phases that other modules change next: written ahead in the receipt, not confirmed.
     """
     changes = comparison.of("change", *phases)

@@ -25,7 +25,16 @@ INLINE_LIMIT = 1 << 20
 
 
 class RenderProblem(Exception):  # noqa: N818 - part of the Renderer contract, it never reaches a user
-    """A template that cannot be rendered; the message says why, without any value."""
+    """A template that cannot be rendered.
+
+    Args:
+        message: Why.
+        public: The message holds no value, so it may be shown for a sensitive resource too.
+    """
+
+    def __init__(self, message: str, *, public: bool = True) -> None:
+        super().__init__(message)
+        self.public = public
 
 
 class Renderer(Protocol):
@@ -207,7 +216,7 @@ class _Rendering:
         try:
             value = self._rendered(raw, renderer)
         except RenderProblem as fault:
-            self._find(place, f"{entry.kind.name}: {key}: {fault}")
+            self._find(place, f"{entry.kind.name}: {key}: {_told(fault, entry)}")
             return None
         if value is None or (has_template(raw) and value == ""):
             # As Ansible's `omit`: a template that gives nothing leaves the key out. Content may be empty.
@@ -243,7 +252,7 @@ class _Rendering:
             else:
                 values["content"] = read_local(path)
         except RenderProblem as fault:
-            self._find(place, f"file: {folder}/{wanted}: {fault}")
+            self._find(place, f"file: {folder}/{wanted}: {_told(fault, entry)}")
         except OSError as fault:
             self._find(place, f"file: {folder}/{wanted} cannot be read: {fault.strerror}")
 
@@ -258,6 +267,12 @@ class _Rendering:
                     resource.place, f"{resource.kind}: {resource.name} is declared at {seen[key]} already"
                 )
             seen[key] = resource.place
+
+
+def _told(fault: RenderProblem, entry: RawEntry) -> str:
+    if fault.public or not entry.options.get("sensitive"):
+        return str(fault)
+    return "cannot be rendered (why is not told, as the resource is sensitive)"
 
 
 def within(path: str, roots: Iterable[str]) -> bool:
