@@ -102,7 +102,7 @@ def owed_by(changes: Iterable[Difference], view: View) -> list[dict[str, str]]:
 
 
 def entry_of(resource: Resource, first: Observed) -> Action:
-    """Return a resource's entry for the receipt; the host looks at paths itself, so they bring no `before`."""
+    """Return a resource's entry for the receipt; for paths the host looks itself what was before."""
     entry: Action = {"kind": resource.kind, "name": resource.name, "phase": resource.phase}
     before = _before(resource, first)
     if before is not None:
@@ -196,7 +196,7 @@ def _owned(resource: Owned, item: Difference, base: Action) -> list[Action]:
         actions.append({**base, "op": "attributes", **_attributes(resource)})
     if "entries" in item.aspects:
         names = [base64.b64encode(name).decode("ascii") for name in item.names]
-        actions.append({**base, "op": "quarantine", "names": names})
+        actions.append({**base, "op": "quarantine", "names": names, "text": "" if actions else item.text})
     return actions
 
 

@@ -56,8 +56,6 @@ class ActionModule(ActionBase):
             hint = getattr(fault, "hint", "")
             result.update(failed=True, msg=f"{fault}\nHint: {hint}" if hint else str(fault), changed=False)
             return result
-        finally:
-            host.finish()
         result.update(_as_result(outcome))
         return result
 

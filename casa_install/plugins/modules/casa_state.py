@@ -73,10 +73,9 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.casa_state.batch import Batch, current_contents
 from ..module_utils.casa_state.errors import HostError
 from ..module_utils.casa_state.platform import HostPaths
-from ..module_utils.casa_state.removal import Removal
+from ..module_utils.casa_state.serve import serve
 
 
 class AnsiblePlatform:
@@ -108,27 +107,18 @@ class AnsiblePlatform:
 
 def main() -> None:
     # One opaque string: Ansible neither logs it nor looks for its parts in the results.
-    module = AnsibleModule({"batch": {"type": "str", "required": True, "no_log": True}})
+    # The controller sends nothing in check mode but questions.
+    arguments = {"batch": {"type": "str", "required": True, "no_log": True}}
+    module = AnsibleModule(arguments, supports_check_mode=True)
     document = json.loads(module.params["batch"])
     paths = HostPaths(base=document["base"])
     try:
-        result = work(document, AnsiblePlatform(module), paths)
+        result = serve(document, AnsiblePlatform(module), paths)
     except HostError as fault:
         module.fail_json(msg=fault.message, hint=fault.hint)
     except OSError as fault:
         module.fail_json(msg=f"the host refused: {fault}", hint="")
     module.exit_json(changed=bool(result.get("done")), **result)
-
-
-def work(document: dict, platform: AnsiblePlatform, paths: HostPaths) -> dict:
-    if document["do"] == "show":
-        return {"contents": current_contents(document["paths"])}
-    if document["do"] == "remove":
-        removal = Removal(
-            document["role"], document["holder"], platform, paths, maintenance=document["maintenance"]
-        )
-        return removal.undo(document["phases"], document.get("only"))
-    return Batch(document, platform, paths).apply()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Every call into ansible-core that is not documented as stable, in one place.
 
-Supported is ansible-core >= 2.19, < 2.22, and the tests run on the lowest and the highest. What is used beyond
-its documentation: attributes and underscore methods of ActionBase, its shell plugin's temporary directory,
-`Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, and the role of a task.
+Supported is ansible-core >= 2.19, < 2.22, and the tests run on the lowest and the highest. What is used
+beyond its documentation: attributes and underscore methods of ActionBase, its shell plugin's temporary
+directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, and a task's role.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ def _plain(value: Any) -> Any:
 
 
 class CoreHost:
-    """The host of a task, reached as its other tasks reach it."""
+    """The host of a task, reached as its other tasks reach it.
+
+    What it puts on the host lies in the task's temporary directory, which the executor removes.
+    """
 
     def __init__(self, action: ActionBase, task_vars: dict[str, Any]) -> None:
         self._action = action
@@ -106,7 +109,6 @@ class CoreHost:
             action._transfer_data(path, script)
             action._fixup_perms2([action._connection._shell.tmpdir, path])
             done = action._low_level_execute_command(f"/bin/sh {action._connection._shell.quote(path)}")
-            action._remove_tmp_path(action._connection._shell.tmpdir)
         output: str = done["stdout"]
         if done["rc"] != 0 and not output:
             raise CasaError(f"the host could not be looked at: {done['stderr'].strip() or 'no answer'}")
@@ -124,12 +126,6 @@ class CoreHost:
         self._action._fixup_perms2([self._action._connection._shell.tmpdir, remote])
         return remote
 
-    def finish(self) -> None:
-        """Remove what was put on the host for the length of the task."""
-        shell = self._action._connection._shell
-        if shell.tmpdir is not None:
-            self._action._remove_tmp_path(shell.tmpdir, force=True)
-
     def _temporary(self, name: str) -> str:
         shell = self._action._connection._shell
         if shell.tmpdir is None:
@@ -139,7 +135,7 @@ class CoreHost:
 
     def _execute(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._action._execute_module(
-            module_name=name, module_args=arguments, task_vars=self._task_vars, delete_remote_tmp=False
+            module_name=name, module_args=arguments, task_vars=self._task_vars
         )
         if result.get("failed"):
             message = str(result.get("msg") or "no reason given")
