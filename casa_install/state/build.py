@@ -80,7 +80,8 @@ def _repository(name: str, own: Mapping[str, Any], common: Mapping[str, Any]) ->
     options = dict(own["options"])
     if "key" in own:
         folder = {"deb": "/etc/apt/keyrings", "rpm": "/etc/pki/rpm-gpg"}[own["format"]]
-        key_path = f"{folder}/casa-{name}.asc"
+        key_name = {"deb": f"casa-{name}.asc", "rpm": f"RPM-GPG-KEY-casa-{name}"}[own["format"]]
+        key_path = f"{folder}/{key_name}"
         made.append(Directory(path=folder, **{**common, "notify": ()}, part_of=shown))
         made.append(
             File(

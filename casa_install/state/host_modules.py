@@ -18,9 +18,15 @@ Call = tuple[str, dict[str, Any]]
 _INDEX_SECONDS = 3600
 """How old a package index may be before an installation reads it anew."""
 
-_CONTINUE_DPKG = (
-    "env DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a".split()
-)
+_CONTINUE_DPKG = [
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "dpkg",
+    "--force-confdef",
+    "--force-confold",
+    "--configure",
+    "-a",
+]
 
 
 def continue_interrupted() -> Call:
