@@ -72,7 +72,8 @@ def open_directory(path: str) -> Directory:
     todo = [part for part in path.split("/") if part]
     descriptor = os.open("/", _OPEN_DIRECTORY)
     done: list[str] = []
-    trusted = _only_root_writes(os.fstat(descriptor))
+    current = os.fstat(descriptor)
+    on_the_way = True  # nobody but root could have renamed any component so far
     links = 0
     try:
         while todo:
@@ -82,7 +83,8 @@ def open_directory(path: str) -> Directory:
                 os.close(descriptor)
                 descriptor = following
                 done = done[:-1] if part == ".." else [*done, part]
-                trusted = trusted and _only_root_writes(os.fstat(descriptor))
+                on_the_way = on_the_way and _only_root_renames(current)
+                current = os.fstat(descriptor)
                 continue
             links += 1
             _limit(links, path)
@@ -90,7 +92,8 @@ def open_directory(path: str) -> Directory:
             if following.startswith("/"):
                 os.close(descriptor)
                 descriptor = os.open("/", _OPEN_DIRECTORY)
-                done = []
+                current, done = os.fstat(descriptor), []
+        trusted = on_the_way and current.st_uid == 0 and not current.st_mode & 0o022
         return Directory(descriptor, "/" + "/".join(done), trusted)
     except BaseException:
         os.close(descriptor)
@@ -124,5 +127,6 @@ def _open_component(descriptor: int, part: str, path: str) -> int | str:
     return os.readlink(part, dir_fd=descriptor)
 
 
-def _only_root_writes(directory: os.stat_result) -> bool:
-    return directory.st_uid == 0 and not directory.st_mode & 0o022
+def _only_root_renames(directory: os.stat_result) -> bool:
+    """Tell whether what root owns in a directory keeps its name: in a sticky one (/tmp) it does."""
+    return directory.st_uid == 0 and (not directory.st_mode & 0o022 or bool(directory.st_mode & stat.S_ISVTX))
