@@ -73,7 +73,7 @@ class _Reader:
         self.local: dict[tuple[str, int], bool] = {}
         self.accounts: dict[tuple[str, int], tuple[str, ...] | None] = {}
         self.group_ids: dict[int, tuple[int, ...]] = {}
-        self.packages_done = not question.packages
+        self.packages_done = False
 
     def read(self, lines: list[bytes]) -> Observed:
         for raw in lines:
@@ -212,7 +212,7 @@ class _Reader:
 
     def _packages(self, rest: str) -> None:
         manager, status, state = rest.split(" ")
-        self._once("k", 0, 0 if self.packages_done else 1)
+        self._once("k", 0, 1)
         if manager not in ("dpkg", "rpm", "none") or status not in ("0", "1"):
             raise ValueError(rest)
         if state not in ("whole", "interrupted"):

@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from casa_install.state import build
 from casa_install.state.compare_paths import block_content
 from casa_install.state.resources import (
     Absent,
@@ -69,13 +70,18 @@ def make_batch(
     ahead = comparison.of("change", *intend) if tuple(intend) else []
     actions = [action for item in changes for action in actions_of(item, comparison.view, sender)]
     resources = [item.resource for item in ahead] + (list(comparison.record) if record else [])
+    records = [record_of(resource, sender.first) for resource in resources]
+    order = {resource.key: number for number, resource in enumerate(comparison.view.desired.resources)}
+    for action in [*records, *actions]:
+        # Receipts keep the list's order, as removal goes through it backwards.
+        action["entry"]["order"] = order[(action["entry"]["kind"], action["entry"]["name"])]
     return {
         "schema": SCHEMA,
         "role": comparison.view.desired.role,
         "run": sender.run,
         "holder": sender.holder,
         "sweep": sorted({_parent(item.path) for item in _path_resources(comparison.view)}),
-        "record": [record_of(resource, sender.first) for resource in resources],
+        "record": records,
         "unconfirmed": [list(item.resource.key) for item in ahead],
         "actions": _with_daemon_reload(actions, comparison.view),
         "owe": owed_by([*changes, *ahead], comparison.view),
@@ -246,7 +252,7 @@ def _unit(resource: Unit, item: Difference, base: Action) -> list[Action]:
 
 def _with_daemon_reload(actions: list[Action], view: View) -> list[Action]:
     """Make systemd read its files anew between the files and the units, once, where one of them changed."""
-    written = [item for item in actions if str(item.get("path", "")).startswith("/etc/systemd/system/")]
+    written = [item for item in actions if str(item.get("path", "")).startswith(f"{build.SYSTEMD}/")]
     rest = [item for item in actions if item["op"] != "daemon-reload"]
     if (len(rest) == len(actions) and not written) or view.observed.units is None:
         return rest

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from casa_install.state.findings import Place
 
+SYSTEMD = "/etc/systemd/system"
+SYSCTL = "/etc/sysctl.d"
+
 _CLASSES: Mapping[str, tuple[Callable[..., Resource], str]] = {
     "package": (Package, "package"),
     "group": (Group, "group"),
@@ -127,7 +130,7 @@ def _unit(name: str, own: dict[str, Any], common: Mapping[str, Any], role: str) 
         raise ValueProblem("a masked unit can be neither enabled nor started")
     made: list[Resource] = []
     if drop_ins:
-        folder = f"/etc/systemd/system/{name}.d"
+        folder = f"{SYSTEMD}/{name}.d"
         made.append(Directory(path=folder, **{**common, "notify": ()}, part_of=name))
         for key, content in drop_ins.items():
             path = f"{folder}/casa-{role}-{key.removesuffix('.conf')}.conf"
@@ -149,7 +152,7 @@ def sysctl_file(role: str, settings: Sequence[Sysctl]) -> File:
     """Make the file that keeps the role's kernel settings over a boot."""
     lines = "".join(f"{setting.setting} = {setting.value}\n" for setting in settings)
     return File(
-        path=f"/etc/sysctl.d/60-casa-{role}.conf",
+        path=f"{SYSCTL}/60-casa-{role}.conf",
         content=lines.encode(),
         owner="root",
         group="root",

@@ -41,6 +41,7 @@ VERSION = 1
 MAX_ENTRIES = 5000
 """A directory with more entries is answered as "too many", which compares as different."""
 MAX_LINES = 100
+PROC_SYS = "/proc/sys/"
 MAX_RECEIPT = 4 << 20
 CHECK_SECONDS = 60
 UNIT_PROPERTIES = (
@@ -94,13 +95,12 @@ class Question:
     script: str = field(repr=False, default="")
 
 
-def ask(desired: Desired, *, base: str = "/etc/casa-install", manager: bool = False) -> Question:
+def ask(desired: Desired, *, base: str = "/etc/casa-install") -> Question:
     """Make the question for what a role wants on a host.
 
     Args:
         desired: The role's resources.
         base: Where receipts are kept.
-        manager: Ask for the package manager also where no package is wanted.
     """
     every = desired.resources
     path_kinds = [item for item in every if isinstance(item, PathResource)]
@@ -123,9 +123,7 @@ def ask(desired: Desired, *, base: str = "/etc/casa-install", manager: bool = Fa
         "listings": _distinct(item.path for item in directories if item.exclusive or item.shared),
         "lines": tuple(item for item in every if isinstance(item, Line)),
         "blocks": tuple(item for item in every if isinstance(item, Block)),
-        # Every system that we know has a package called bash, so it stands in for none.
-        "packages": _distinct(item.package for item in every if isinstance(item, Package))
-        or ("bash",) * manager,
+        "packages": _distinct(item.package for item in every if isinstance(item, Package)),
         "users": _distinct(item.user for item in users),
         "uids": tuple(sorted({item.uid for item in users if item.uid is not None})),
         "groups": _distinct(group_names),
@@ -192,7 +190,7 @@ def _script(question: Question, stamps: list[tuple[str, ...]], base: str) -> str
 
 def sysctl_path(key: str) -> str:
     """Return the file of a kernel setting; a key with a slash in it uses slashes throughout, sysctl.d(5)."""
-    return "/proc/sys/" + (key if "/" in key else key.replace(".", "/"))
+    return PROC_SYS + (key if "/" in key else key.replace(".", "/"))
 
 
 def _quote(text: str) -> str:
@@ -244,17 +242,17 @@ def _digests(question: Question) -> list[str]:
 
 
 def _packages(question: Question) -> list[str]:
-    if not question.packages:
-        return []
+    """Ask which package manager there is, and with it for the packages."""
     names = " ".join(map(_quote, question.packages))
     dpkg = "K ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\\n"
     rpm = "K %{NAME} install installed %{VERSION}-%{RELEASE}\\n"
     return [
         "if [ -s /var/lib/dpkg/status ] && command -v dpkg-query > /dev/null; then",
-        f"dpkg-query -W -f='{dpkg}' {names}; s=$?; interrupted; echo \"k dpkg $s $i\"",
+        f"dpkg-query -W -f='{dpkg}' {names}; s=$?" if names else "s=0",
+        'interrupted; echo "k dpkg $s $i"',
         "elif command -v rpm > /dev/null; then",
-        f"rpm -q --qf '{rpm}' {names} | grep '^K '; echo 'k rpm 0 whole'",
-        "else echo 'k none 0 whole'; fi",
+        f"rpm -q --qf '{rpm}' {names} | grep '^K '" if names else ":",
+        "echo 'k rpm 0 whole'; else echo 'k none 0 whole'; fi",
     ]
 
 

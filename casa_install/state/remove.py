@@ -23,7 +23,7 @@ def remove(role: str, host: Host, options: Options) -> Outcome:
         CasaError: The receipt cannot be trusted; nothing was changed.
     """
     nothing = Desired(role, (), {}, ())
-    question = ask(nothing, base=options.base, manager=True)
+    question = ask(nothing, base=options.base)
     observed = read_answer(question, host.probe(question.script))
     require_root(observed)
     receipt = read_receipt(role, observed, base=options.base)

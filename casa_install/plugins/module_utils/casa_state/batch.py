@@ -78,7 +78,7 @@ class Batch:
         fresh: set[tuple[str, str]] = set()
         now = int(time.time())
         try:
-            for action in [*self.document.get("record", []), *self.document.get("actions", [])]:
+            for action in sorted(self._touched(), key=lambda action: int(action["entry"]["order"])):
                 wanted = action["entry"]
                 key = (wanted["kind"], wanted["name"])
                 if receipt.find(*key) is None:
@@ -98,6 +98,9 @@ class Batch:
         for owed in self.document.get("owe", []):
             receipt.owe(Owed(owed["handler"], now, owed["proof"], owed["reason"]))
         return fresh
+
+    def _touched(self) -> list[dict[str, Any]]:
+        return [*self.document.get("record", []), *self.document.get("actions", [])]
 
     def _look_before(self, action: dict[str, Any]) -> dict[str, Any]:
         sensitive = bool(action.get("sensitive"))
@@ -125,14 +128,10 @@ class Batch:
         return failed
 
     def _close(self, receipt: Receipt, fresh: set[tuple[str, str]], failed: set[tuple[str, str]]) -> None:
-        intended = {
-            (action["entry"]["kind"], action["entry"]["name"])
-            for action in [*self.document.get("record", []), *self.document.get("actions", [])]
-        }
         later = {tuple(key) for key in self.document.get("unconfirmed", [])}
-        for action in [*self.document.get("record", []), *self.document.get("actions", [])]:
+        for action in self._touched():
             key = (action["entry"]["kind"], action["entry"]["name"])
-            if key in intended - failed - later:
+            if key not in failed | later:
                 receipt.confirm(*key, self._ours.get(key, self._look_ours(action)))
         for key in failed & fresh:
             entry = receipt.find(*key)
