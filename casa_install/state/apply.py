@@ -1,0 +1,350 @@
+"""One role on one host, from the first look to the proof, on a host that the caller lends."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from casa_install.errors import CasaError
+from casa_install.state.answer import read_answer
+from casa_install.state.batch import Sender, make_batch
+from casa_install.state.compare import compare
+from casa_install.state.differences import View
+from casa_install.state.diffs import diff_of
+from casa_install.state.host_modules import (
+    account_calls,
+    continue_interrupted,
+    package_calls,
+    removal_calls,
+)
+from casa_install.state.phases import BEFORE_THE_SECOND_PROBE
+from casa_install.state.probe import ask
+from casa_install.state.receipts import PHASES, read_receipt
+from casa_install.state.resources import File, LocalFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from casa_install.state.compare import Comparison
+    from casa_install.state.differences import Difference
+    from casa_install.state.observed import Observed
+    from casa_install.state.receipts import Entry
+    from casa_install.state.render import Desired
+
+
+class Host(Protocol):
+    """The ways to reach a host."""
+
+    def probe(self, script: str) -> bytes:
+        """Run a shell script, given on standard input, as root; returns its standard output."""
+
+    def engine(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Hand a document to the host's part of the engine; returns its result.
+
+        Raises:
+            CasaError: It refused before it changed anything.
+        """
+
+    def module(self, name: str, arguments: dict[str, Any]) -> bool:
+        """Run one of Ansible's modules; returns whether it changed something.
+
+        Raises:
+            CasaError: It failed.
+        """
+
+    def stage(self, path: Path) -> str:
+        """Put a large local file on the host by the connection's own transfer; returns where."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run was asked for.
+
+    Attributes:
+        check: Change nothing.
+        diff: Collect what changes inside files.
+        tags: Ours among the run's tags; empty means all.
+        full: Neither limited nor tagged, so what left the list may go.
+        maintenance: Leave units alone.
+        run: The run's identifier.
+        holder: Who changes the host.
+        base: Where receipts are kept on the host.
+    """
+
+    check: bool = False
+    diff: bool = False
+    tags: frozenset[str] = frozenset()
+    full: bool = True
+    maintenance: bool = False
+    run: str = ""
+    holder: str = ""
+    base: str = "/etc/casa-install"
+
+
+@dataclass
+class Outcome:
+    """What a run on a host did, or in check mode would do.
+
+    Attributes:
+        changed: Something was, or would be, changed.
+        differences: What differed at the first look, and what came to light after packages.
+        notify: Handlers to notify.
+        needs_drain: Handlers that would kill users' work: told, never notified.
+        owed: Checks whose imperative step is owed.
+        done: What was done, in phrases.
+        notes: What was moved aside, swept or left.
+        failures: What could not be done, each with a `message` and a `hint`.
+        diff: Diffs of files, as Ansible shows them.
+    """
+
+    changed: bool = False
+    differences: list[dict[str, object]] = field(default_factory=list)
+    notify: list[str] = field(default_factory=list)
+    needs_drain: list[str] = field(default_factory=list)
+    owed: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failures: list[dict[str, str]] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+
+
+class RefusalError(CasaError):
+    """The host is in a state that must not be changed over somebody's head; nothing was changed."""
+
+    def __init__(self, differences: Iterable[Difference]) -> None:
+        found = list(differences)
+        hints = list(dict.fromkeys(item.hint for item in found if item.hint))
+        super().__init__("\n".join(item.text for item in found), hint="\n".join(hints))
+
+
+def apply(desired: Desired, host: Host, options: Options) -> Outcome:
+    """Make a host match what a role wants.
+
+    Args:
+        desired: What the role wants on this host.
+        host: The host.
+        options: How the run was asked for.
+
+    Returns:
+        What was done; single things that failed are in `failures`.
+
+    Raises:
+        CasaError: Nothing was changed, or a package or account could not be.
+    """
+    return Apply(desired, host, options).run()
+
+
+class Apply:
+    """The run of one role on one host."""
+
+    def __init__(self, desired: Desired, host: Host, options: Options) -> None:
+        self.desired = desired
+        self.host = host
+        self.options = options
+        self.outcome = Outcome()
+        self.notified: dict[str, None] = {}
+
+    def run(self) -> Outcome:
+        """Look, change by phases, and look again as proof."""
+        first = self.look()
+        self._tell(first)
+        if self.options.check:
+            self._foresee(first)
+            return self._close(first)
+        if first.clean:
+            return self._close(first)
+        sender = Sender(self.options.run, self.options.holder, first.view.observed)
+        second = self._before_files(first, sender)
+        self._files_and_units(second, sender)
+        self._remove_what_left(first)
+        return self._close(self._prove())
+
+    def look(self) -> Comparison:
+        """Probe the host and compare.
+
+        Raises:
+            ProbeError: The answer cannot be used.
+            CasaError: The receipt cannot be trusted, or the login is not root's.
+            RefusalError: Something must not be changed.
+        """
+        question = ask(self.desired, base=self.options.base)
+        observed = read_answer(question, self.host.probe(question.script))
+        require_root(observed)
+        receipt = read_receipt(self.desired.role, observed, base=self.options.base)
+        view = View(self.desired, observed, receipt, maintenance=self.options.maintenance)
+        comparison = compare(view, tags=self.options.tags, full=self.options.full)
+        refused = comparison.of("refuse")
+        if refused:
+            raise RefusalError(refused)
+        return comparison
+
+    def _tell(self, comparison: Comparison) -> None:
+        told = {(item["kind"], item["name"]) for item in self.outcome.differences}
+        for item in comparison.differences:
+            if item.resource.key not in told:
+                self.outcome.differences.append(item.as_dict())
+        for item in comparison.of("change"):
+            self.notified.update(dict.fromkeys(item.resource.notify))
+        if self.options.diff:
+            shown = {item["after_header"] for item in self.outcome.diff}
+            fresh = [item for item in comparison.of("change") if item.resource.name not in shown]
+            self.outcome.diff.extend(self._diffs(fresh, comparison.view))
+
+    def _diffs(self, differences: list[Difference], view: View) -> list[dict[str, str]]:
+        paths = [
+            item.resource.path
+            for item in differences
+            if isinstance(item.resource, File)
+            and not item.resource.sensitive
+            and "content" in item.aspects
+            and item.resource.path in view.observed.digests
+        ]
+        contents: dict[str, bytes | None] = {}
+        if paths:
+            answer = self._engine({"do": "show", "paths": paths})["contents"]
+            contents = {
+                path: None if text is None else base64.b64decode(text) for path, text in answer.items()
+            }
+        made = (diff_of(item, contents) for item in differences)
+        return [diff for diff in made if diff is not None]
+
+    def _foresee(self, comparison: Comparison) -> None:
+        changes = comparison.of("change")
+        left = [f"remove {entry.kind} {entry.name}" for entry in comparison.left]
+        self.outcome.done = [item.text for item in changes] + left
+        self.outcome.changed = bool(self.outcome.done)
+
+    def _engine(self, document: dict[str, Any]) -> dict[str, Any]:
+        return self.host.engine({"do": "apply", "base": self.options.base, **document})
+
+    def _take(self, result: dict[str, Any]) -> None:
+        self.outcome.done += result["done"]
+        self.outcome.notes += result["notes"]
+        self.outcome.failures += result["failures"]
+        self.outcome.changed = self.outcome.changed or bool(result["done"])
+
+    def _before_files(self, first: Comparison, sender: Sender) -> Comparison:
+        changes = first.of("change", *BEFORE_THE_SECOND_PROBE)
+        if not changes:
+            return first
+        staged = self._staged(first, ("repositories",), sender)
+        batch = make_batch(first, staged, ("repositories",), record=False, intend=("packages", "accounts"))
+        self._take(self._engine(batch))
+        if self.outcome.failures:
+            return first
+        self._packages(first)
+        accounts = first.of("change", "accounts")
+        for name, arguments in account_calls(accounts):
+            self._module(name, arguments)
+        self.outcome.done += [item.text for item in first.of("change", "packages", "accounts")]
+        second = self.look()
+        self._tell(second)
+        return second
+
+    def _packages(self, comparison: Comparison) -> None:
+        packages = comparison.of("change", "packages")
+        observed = comparison.view.observed
+        if packages and observed.packages_interrupted:
+            self._module(*continue_interrupted())
+        fresh = any(
+            isinstance(item.resource, File) and item.resource.repository
+            for item in comparison.of("change", "repositories")
+        )
+        for name, arguments in package_calls(packages, observed.manager, fresh_index=fresh):
+            self._module(name, arguments)
+
+    def _module(self, name: str, arguments: dict[str, Any]) -> None:
+        if self.host.module(name, arguments):
+            self.outcome.changed = True
+
+    def _staged(self, comparison: Comparison, phases: tuple[str, ...], sender: Sender) -> Sender:
+        staged = {
+            item.resource.path: self.host.stage(item.resource.content.path)
+            for item in comparison.of("change", *phases)
+            if isinstance(item.resource, File)
+            and isinstance(item.resource.content, LocalFile)
+            and item.aspects & {"content", "missing", "type"}
+        }
+        return Sender(sender.run, sender.holder, sender.first, staged)
+
+    def _files_and_units(self, comparison: Comparison, sender: Sender) -> None:
+        if self.outcome.failures:
+            return
+        batch = make_batch(
+            comparison, self._staged(comparison, ("files",), sender), ("files", "units"), record=True
+        )
+        if batch["actions"] or batch["record"] or batch["settle"] or batch["owe"]:
+            self._take(self._engine(batch))
+
+    def _remove_what_left(self, first: Comparison) -> None:
+        if first.left and not self.outcome.failures:
+            self.take_away(first.left, first.view.observed.manager)
+
+    def take_away(self, entries: Iterable[Entry], manager: str, settle: Iterable[str] = ()) -> None:
+        """Undo entries of the receipt: on the host what is the host's, the rest through Ansible's modules.
+
+        Args:
+            entries: What goes.
+            manager: The host's package manager, `dpkg` or `rpm`.
+            settle: Handlers that are owed no longer.
+        """
+        entries = list(entries)
+        keys = [list(entry.key) for entry in entries]
+        undo = {
+            "do": "remove",
+            "role": self.desired.role,
+            "holder": self.options.holder,
+            "maintenance": self.options.maintenance,
+            "only": keys,
+        }
+        self._take(self._engine({**undo, "phases": ["units", "files"]}))
+        accounts = [entry for entry in entries if entry.kind in ("package", "user", "group")]
+        for name, arguments in removal_calls(accounts, manager):
+            self._module(name, arguments)
+        self.outcome.done += [f"remove {item.kind} {item.name}" for item in accounts if item.added]
+        self._take(self._engine({**undo, "phases": list(PHASES)}))
+        settle = list(settle)
+        if accounts or settle:
+            drop = {
+                "schema": 1,
+                "role": self.desired.role,
+                "run": self.options.run,
+                "holder": self.options.holder,
+                "drop": [list(entry.key) for entry in accounts],
+                "settle": settle,
+            }
+            self._take(self._engine(drop))
+
+    def _prove(self) -> Comparison:
+        last = self.look()
+        failed = {item["name"] for item in self.outcome.failures}
+        for item in last.of("change"):
+            if item.resource.name not in failed:
+                self.outcome.failures.append(
+                    {
+                        "name": item.resource.name,
+                        "message": f"after the change it is still to do: {item.text}"
+                        + (f" ({'; '.join(item.details)})" if item.details else ""),
+                        "hint": "something on the host undoes it; run again with --diff",
+                    }
+                )
+        return last
+
+    def _close(self, last: Comparison) -> Outcome:
+        self.outcome.owed = [item.resource.name for item in last.of("step")]
+        owed = [debt.handler.name for debt in last.owed]
+        for name in dict.fromkeys([*self.notified, *owed]):
+            drain = self.desired.handlers[name].drain
+            (self.outcome.needs_drain if drain else self.outcome.notify).append(name)
+        return self.outcome
+
+
+def require_root(observed: Observed) -> None:
+    """Refuse a login that sees only part of the host."""
+    if observed.uid != 0:
+        raise CasaError(
+            f"the host must be looked at as root; the login is uid {observed.uid}",
+            hint="set `become: true` for the play (and --ask-become-pass where sudo asks for a password)",
+        )
