@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from casa_install.state.build import build, sysctl_file
 from casa_install.state.document import has_template
 from casa_install.state.findings import Finding, Place, StateFileError, did_you_mean
-from casa_install.state.kinds import COMMON, Key, ValueProblem
+from casa_install.state.kinds import COMMON, Key, UnusableValueError
 from casa_install.state.kinds import path as as_path
 from casa_install.state.resources import Directory, LocalFile, PathResource, Resource, Sysctl
 
@@ -24,7 +24,7 @@ INLINE_LIMIT = 1 << 20
 """Files larger than this many bytes are streamed by the connection's own file transfer."""
 
 
-class RenderProblem(Exception):  # noqa: N818 - part of the Renderer contract, it never reaches a user
+class RenderError(Exception):
     """A template that cannot be rendered.
 
     Args:
@@ -38,7 +38,7 @@ class RenderProblem(Exception):  # noqa: N818 - part of the Renderer contract, i
 
 
 class Renderer(Protocol):
-    """Templates of one host. Every method raises `RenderProblem` where it cannot do its work."""
+    """Templates of one host. Every method raises `RenderError` where it cannot do its work."""
 
     def value(self, template: str) -> Any:
         """Render a text; a text that is one expression gives that expression's own type, as in Ansible."""
@@ -121,7 +121,7 @@ class _Rendering:
                 if path.is_file():
                     self.renderer = self.renderer.with_variables(self.renderer.load_variables(path))
                     return
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(self.top, f"vars_files: {fault}")
         else:
             self._find(
@@ -134,7 +134,7 @@ class _Rendering:
         for raw in self.state.roots:
             try:
                 roots.append(as_path(self._rendered(raw, self.renderer)))
-            except (RenderProblem, ValueProblem) as fault:
+            except (RenderError, UnusableValueError) as fault:
                 self._find(self.top, f"roots: {raw!r} {fault}")
         return tuple(roots)
 
@@ -156,7 +156,7 @@ class _Rendering:
             for renderer in self._repeat(entry):
                 if self._wanted(entry, renderer):
                     made.extend(self._one(entry, renderer, roots))
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(entry.place, f"{entry.kind.name}: {fault}")
         return made
 
@@ -207,7 +207,7 @@ class _Rendering:
             return []
         try:
             return build(kind.name, main, values, entry.place, self.state.role)
-        except ValueProblem as fault:
+        except UnusableValueError as fault:
             self._find(entry.place, f"{kind.name}: {fault}")
             return []
 
@@ -215,7 +215,7 @@ class _Rendering:
         place = entry.key_places.get(key, entry.place)
         try:
             value = self._rendered(raw, renderer)
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(place, f"{entry.kind.name}: {key}: {_told(fault, entry)}")
             return None
         if value is None or (has_template(raw) and value == ""):
@@ -223,7 +223,7 @@ class _Rendering:
             return "" if key == "content" else None
         try:
             return spec.convert(value)
-        except ValueProblem as fault:
+        except UnusableValueError as fault:
             message = "is not usable" if spec.secret or entry.options.get("sensitive") else str(fault)
             self._find(place, f"{entry.kind.name}: {key} {message}")
             return None
@@ -251,7 +251,7 @@ class _Rendering:
                 values["content"] = renderer.template(path).encode("utf-8", "surrogateescape")
             else:
                 values["content"] = read_local(path)
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(place, f"file: {folder}/{wanted}: {_told(fault, entry)}")
         except OSError as fault:
             self._find(place, f"file: {folder}/{wanted} cannot be read: {fault.strerror}")
@@ -269,7 +269,7 @@ class _Rendering:
             seen[key] = resource.place
 
 
-def _told(fault: RenderProblem, entry: RawEntry) -> str:
+def _told(fault: RenderError, entry: RawEntry) -> str:
     if fault.public or not entry.options.get("sensitive"):
         return str(fault)
     return "cannot be rendered (why is not told, as the resource is sensitive)"
