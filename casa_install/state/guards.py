@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 
     from casa_install.state.document import StateFile
 
+# fmt: off
+_READING = (
+    "assert", "debug", "fail", "getent", "include_vars", "meta", "package_facts", "pause", "service_facts",
+    "set_fact", "setup", "slurp", "stat", "uri", "validate_argument_spec", "wait_for",
+    "wait_for_connection", "import_role", "include_role",
+)
+_KEYWORDS = frozenset((
+    "name", "when", "tags", "register", "changed_when", "failed_when", "notify", "loop", "loop_control", "vars",
+    "become", "become_user", "no_log", "delegate_to", "delegate_facts", "run_once", "until", "retries", "delay",
+    "check_mode", "diff", "environment", "ignore_errors", "ignore_unreachable", "listen", "args", "async", "poll",
+    "throttle", "any_errors_fatal", "module_defaults", "block", "rescue", "always",
+))
+# fmt: on
 _CHANGES_NOTHING = frozenset(
-    f"{prefix}{name}"
-    for prefix in ("", "ansible.builtin.")
-    for name in (
-        "assert", "debug", "fail", "getent", "include_vars", "meta", "package_facts", "pause", "service_facts",
-        "set_fact", "setup", "slurp", "stat", "uri", "validate_argument_spec", "wait_for", "wait_for_connection",
-    )
-) | {"casa_state", "casa.install.casa_state"}  # fmt: skip
+    {"casa_state", "casa.install.casa_state", *_READING, *(f"ansible.builtin.{name}" for name in _READING)}
+)
 _INCLUDES = frozenset(
     f"{prefix}{name}" for prefix in ("", "ansible.builtin.") for name in ("include_tasks", "import_tasks")
-)
-_ROLES = frozenset(
-    f"{prefix}{name}" for prefix in ("", "ansible.builtin.") for name in ("include_role", "import_role")
-)
-_KEYWORDS = frozenset(
-    ["name", "when", "tags", "register", "changed_when", "failed_when", "notify", "loop", "loop_control", "vars", "become", "become_user", "no_log", "delegate_to", "run_once", "until", "retries", "delay", "check_mode", "diff", "environment", "ignore_errors", "listen", "args", "async", "poll", "throttle", "any_errors_fatal", "module_defaults", "block", "rescue", "always", "ignore_unreachable", "delegate_facts"]
 )
 _GUARD = re.compile(r"""(['"])(?P<check>[^'"]+)\1\s+in\s+\w+\.owed""")
 
@@ -38,9 +40,9 @@ _GUARD = re.compile(r"""(['"])(?P<check>[^'"]+)\1\s+in\s+\w+\.owed""")
 def unguarded_tasks(state: StateFile) -> list[Finding]:
     """Find tasks of a role that may change a host though nothing says that they are owed.
 
-    Followed are `tasks/main.yml` and what it includes. A task counts as guarded where its own `when:`, or that
-    of a block or include around it, has the form `'<check>' in <result>.owed`; as harmless where it says
-    `changed_when: false` or its module changes nothing.
+    Followed are `tasks/main.yml` and what it includes. A task counts as guarded where its own `when:`, or
+    that of a block or include around it, has the form `'<check>' in <result>.owed`; as harmless where it
+    says `changed_when: false` or its module changes nothing.
 
     Args:
         state: The role's list, whose `check` resources are the guards' names.
@@ -83,7 +85,7 @@ def _task(node: yaml.Node, path: Path, checks: set[str], *, guarded: bool) -> It
         if "{{" not in name:
             yield from _file(path.parent / name, checks, guarded=guarded)
             return
-    if module is None or guarded or module in _CHANGES_NOTHING | _ROLES:
+    if module is None or guarded or module in _CHANGES_NOTHING:
         return
     if _plain(nodes.get("changed_when")) not in (False, "false"):
         yield Finding(
