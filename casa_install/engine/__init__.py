@@ -1,1 +1,1 @@
-"""The only place that starts ansible-runner."""
+"""The only place that starts Ansible: settings, events in, journal out, locks, interrupt."""

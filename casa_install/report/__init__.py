@@ -1,1 +1,1 @@
-"""Everything that people or machines read."""
+"""Everything that people or machines read: progress, failure cards, tables, JSON."""

@@ -1,0 +1,52 @@
+# Everything is set up by the targets themselves; `make lab` and `make test` are all that is needed.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help lab lab-down test test-all unit lint docs setup packages clean
+
+help:
+	@echo "make lab       build a small site on this computer and install it (root)"
+	@echo "make lab-down  remove it"
+	@echo "make test      all tests that belong to every change, machines included (root)"
+	@echo "make test-all  the same, and what is slow and rarely breaks (root)"
+	@echo "make unit      the tests that need neither machines nor root"
+	@echo "make docs      write the generated pages anew"
+
+lab: packages $(VENV)/.ready
+	casa-install lab up
+	casa-install site.yml -i inventories/lab --yes -e htcondor_proof_jobs=always
+
+lab-down: $(VENV)/.ready
+	casa-install lab down
+
+test: packages $(VENV)/.ready
+	python -m pytest -m 'not rare'
+
+test-all: packages $(VENV)/.ready
+	python -m pytest
+
+unit: $(VENV)/.ready
+	python -m pytest -m 'not machines and not rare'
+
+lint: $(VENV)/.ready
+	python -m pytest tests/lint
+
+docs: $(VENV)/.ready
+	python -m tools.docs
+
+setup: $(VENV)/.ready
+
+packages:
+	@tools/ensure-debian-packages
+
+$(VENV)/.ready: pyproject.toml casa_install/__init__.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible .cache

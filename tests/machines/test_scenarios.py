@@ -1,0 +1,41 @@
+"""Every Molecule scenario, as a site runs it in its own CI."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+
+
+@pytest.mark.machines
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario: str, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "MOLECULE_COMMAND_BORDERS": "false",
+        "NO_COLOR": "1",
+    }
+    log = tmp_path / f"{scenario}.log"
+    with log.open("w", encoding="utf-8") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "molecule", "test", "-s", scenario],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    text = log.read_text(encoding="utf-8", errors="replace")
+    assert done.returncode == 0, text[-20_000:]
+    # A sequence that left a step out would be green too.
+    for step in ("create", "prepare", "check", "converge", "idempotence", "verify", "destroy"):
+        assert re.search(rf"^{scenario} \S+ {step}: Executed: Successful", text, re.M), f"{step} did not run"
