@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from casa_install.state.kinds import UnusableValueError
 from casa_install.state.resources import (
     Absent,
     Block,
@@ -20,6 +19,7 @@ from casa_install.state.resources import (
     Unit,
     User,
 )
+from casa_install.state.values import UnusableValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

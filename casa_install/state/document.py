@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from casa_install.state.findings import Finding, Place, StateFileError, did_you_mean
-from casa_install.state.kinds import COMMON, KINDS, Key, Kind, UnusableValueError, command, truth, unit
+from casa_install.state.kinds import COMMON, KINDS, Key, Kind
 from casa_install.state.resources import Handler
+from casa_install.state.values import UnusableValueError, command, truth, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,10 +22,10 @@ _READING = (
     "wait_for_connection", "import_role", "include_role",
 )
 _KEYWORDS = frozenset((
-    "name", "when", "tags", "register", "changed_when", "failed_when", "notify", "loop", "loop_control", "vars",
-    "become", "become_user", "no_log", "delegate_to", "delegate_facts", "run_once", "until", "retries", "delay",
-    "check_mode", "diff", "environment", "ignore_errors", "ignore_unreachable", "listen", "args", "async", "poll",
-    "throttle", "any_errors_fatal", "module_defaults", "block", "rescue", "always",
+    "name", "when", "tags", "register", "changed_when", "failed_when", "notify", "loop", "loop_control",
+    "vars", "become", "become_user", "no_log", "delegate_to", "delegate_facts", "run_once", "until",
+    "retries", "delay", "check_mode", "diff", "environment", "ignore_errors", "ignore_unreachable", "listen",
+    "args", "async", "poll", "throttle", "any_errors_fatal", "module_defaults", "block", "rescue", "always",
 ))
 # fmt: on
 _CHANGES_NOTHING = frozenset(

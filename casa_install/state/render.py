@@ -4,56 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from casa_install.state.build import build, sysctl_file
 from casa_install.state.document import has_template
 from casa_install.state.findings import Finding, Place, StateFileError, did_you_mean
-from casa_install.state.kinds import COMMON, Key, UnusableValueError
-from casa_install.state.kinds import path as as_path
+from casa_install.state.kinds import COMMON, Key
+from casa_install.state.renderer import RenderError
 from casa_install.state.resources import Directory, LocalFile, PathResource, Resource, Sysctl
+from casa_install.state.values import UnusableValueError
+from casa_install.state.values import path as as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from casa_install.state.document import RawEntry, StateFile
+    from casa_install.state.renderer import Renderer
     from casa_install.state.resources import Handler
 
 INLINE_LIMIT = 1 << 20
 """Files larger than this many bytes are streamed by the connection's own file transfer."""
-
-
-class RenderError(Exception):
-    """A template that cannot be rendered.
-
-    Args:
-        message: Why.
-        public: The message holds no value, so it may be shown for a sensitive resource too.
-    """
-
-    def __init__(self, message: str, *, public: bool = True) -> None:
-        super().__init__(message)
-        self.public = public
-
-
-class Renderer(Protocol):
-    """Templates of one host. Every method raises `RenderError` where it cannot do its work."""
-
-    def value(self, template: str) -> Any:
-        """Render a text; a text that is one expression gives that expression's own type, as in Ansible."""
-
-    def truth(self, condition: str) -> bool:
-        """Evaluate a bare expression, as Ansible's `when:` does."""
-
-    def template(self, path: Path) -> str:
-        """Render a template file with the options of Ansible's template module."""
-
-    def load_variables(self, path: Path) -> Mapping[str, Any]:
-        """Read a file of variables."""
-
-    def with_variables(self, variables: Mapping[str, Any]) -> Renderer:
-        """Return a renderer that knows these variables too; they win over others of the same name."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from casa_install.state.apply import apply
 from casa_install.state.document import load_state_file
 from casa_install.state.host import Options, Outcome
 from casa_install.state.remove import remove
-from casa_install.state.render import Desired, RenderError, render
+from casa_install.state.render import Desired, render
+from casa_install.state.renderer import RenderError
 from casa_install.state.settle import settle
 
 if TYPE_CHECKING:

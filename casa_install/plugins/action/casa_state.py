@@ -25,7 +25,8 @@ from casa_install.state.document import load_state_file
 from casa_install.state.host import Options, Outcome
 from casa_install.state.phases import chosen_tags
 from casa_install.state.remove import remove
-from casa_install.state.render import RenderError, render
+from casa_install.state.render import render
+from casa_install.state.renderer import RenderError
 from casa_install.state.settle import settle
 
 _ARGUMENTS = {

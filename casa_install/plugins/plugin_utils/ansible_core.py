@@ -18,7 +18,7 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.template import trust_as_template
 
 from casa_install.errors import CasaError
-from casa_install.state.render import RenderError
+from casa_install.state.renderer import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
