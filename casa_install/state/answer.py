@@ -5,25 +5,23 @@ An answer that is cut, repeated, oversized or holds anything unknown never count
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, TypeVar
 
 from casa_install.errors import CasaError
-from casa_install.state.observed import Account, BlockStatus, CommandResult, Observed, PackageStatus, Status
-from casa_install.state.probe import MAX_ENTRIES, UNIT_PROPERTIES, VERSION
+from casa_install.state.answer_records import Records
+from casa_install.state.observed import Account
+from casa_install.state.probe import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from casa_install.state.observed import PathType
+    from casa_install.state.observed import Observed
     from casa_install.state.probe import Question
 
 T = TypeVar("T")
 
 MAX_ANSWER = 32 << 20
 """Bytes; a receipt of its greatest size in hexadecimal and 100 full directories fit."""
-
-_TYPES: dict[int, PathType] = {0o100000: "file", 0o040000: "directory", 0o120000: "link"}
 
 
 class ProbeError(CasaError):
@@ -54,330 +52,74 @@ def read_answer(question: Question, answer: bytes) -> Observed:
         )
     if len(lines) < 3 or lines[-1] != b"" or lines[-2] != last:
         raise ProbeError("the host's answer is cut short", hint="run the same command again with -vvv")
-    return _Reader(question).read(lines[1:-2])
+    records = Records(question)
+    for raw in lines[1:-2]:
+        try:
+            records.take(raw)
+        except (KeyError, ValueError, IndexError, OverflowError) as fault:
+            shown = raw[:60].decode("ascii", "backslashreplace")
+            raise ProbeError(
+                f"the host's answer holds something that was not asked for: {shown!r}"
+            ) from fault
+    return _complete(records)
 
 
-class _Reader:
-    """Takes the records of an answer apart; every record that was asked for must come exactly once."""
-
-    def __init__(self, question: Question) -> None:
-        self.question = question
-        self.observed = Observed()
-        self.seen: set[tuple[str, int]] = set()
-        self.missing: set[int] = set()
-        self.not_regular: set[int] = set()
-        self.attributes: list[Status] = []
-        self.digests: list[str] = []
-        self.entries: dict[int, list[bytes]] = {}
-        self.lines: dict[int, list[bytes]] = {}
-        self.local: dict[tuple[str, int], bool] = {}
-        self.accounts: dict[tuple[str, int], tuple[str, ...] | None] = {}
-        self.group_ids: dict[int, tuple[int, ...]] = {}
-        self.packages_done = False
-
-    def read(self, lines: list[bytes]) -> Observed:
-        for raw in lines:
-            try:
-                line = raw.decode("ascii")
-                tag, _, rest = line.partition(" ")
-                _RECORDS[tag](self, rest)
-            except (KeyError, ValueError, IndexError, OverflowError) as fault:
-                shown = raw[:60].decode("ascii", "backslashreplace")
-                raise ProbeError(
-                    f"the host's answer holds something that was not asked for: {shown!r}"
-                ) from fault
-        self._complete()
-        return self.observed
-
-    def _once(self, tag: str, number: str | int, limit: int) -> int:
-        index = _number(number) if isinstance(number, str) else number
-        if index >= limit or (tag, index) in self.seen:
-            raise ValueError(tag)
-        self.seen.add((tag, index))
-        return index
-
-    def _uid(self, rest: str) -> None:
-        self._once("u", 0, 1)
-        self.observed.uid = _number(rest)
-
-    def _receipts(self, rest: str) -> None:
-        self._once("z", 0, 1)
-        if rest != "-":
-            mode, uid = rest.split(" ")
-            self.observed.receipts_mode, self.observed.receipts_uid = int(mode, 16), _number(uid)
-
-    def _receipt(self, rest: str) -> None:
-        self._once("Z", 0, 1)
-        if rest == "!":
-            self.observed.receipt = b""  # not a regular file: read as a damaged receipt
-        elif rest != "-":
-            self.observed.receipt = _hex(rest)
-
-    def _missing(self, rest: str) -> None:
-        self.missing.add(self._once("M", rest, len(self.question.paths)))
-
-    def _attributes(self, rest: str) -> None:
-        raw, uid, gid, size, inode, device, mtime, ctime, names = rest.split(" ", 8)
-        owner, colon, group = names.partition(":")
-        if not colon:
-            raise ValueError(rest)
-        mode = int(raw, 16)
-        self.attributes.append(
-            Status(
-                type=_TYPES.get(mode & 0o170000, "special"),
-                mode=mode & 0o7777,
-                uid=_number(uid),
-                gid=_number(gid),
-                size=_number(size),
-                inode=_number(inode),
-                device=_number(device),
-                mtime=int(mtime),
-                ctime=int(ctime),
-                owner=owner,
-                group=group,
-            )
-        )
-
-    def _not_regular(self, rest: str) -> None:
-        self.not_regular.add(self._once("G", rest, len(self.question.digests)))
-
-    def _digest(self, rest: str) -> None:
-        if not re.fullmatch(r"[0-9a-f]{64}", rest):
-            raise ValueError(rest)
-        self.digests.append(rest)
-
-    def _target(self, rest: str) -> None:
-        number, value = rest.split(" ")
-        path = self.question.links[self._once("T", number, len(self.question.links))]
-        self.observed.links[path] = _hex(value)
-
-    def _folder(self, rest: str) -> None:
-        number, value = rest.split(" ")
-        path = self.question.folders[self._once("R", number, len(self.question.folders))]
-        if value == "=":
-            self.observed.folders[path] = path.encode("utf-8", "surrogateescape")
-        elif value != "-":
-            self.observed.folders[path] = _hex(value)
-
-    def _entry(self, rest: str) -> None:
-        number, value = rest.split(" ")
-        name = value[1:].encode() if value.startswith("=") else _hex(value)
-        if not name:
-            raise ValueError(rest)
-        self.entries.setdefault(_number(number), []).append(name)
-
-    def _listing(self, rest: str) -> None:
-        number, count = rest.split(" ")
-        index = self._once("n", number, len(self.question.listings))
-        path = self.question.listings[index]
-        if count == "-":
-            return
-        entries = self.entries.pop(index, [])
-        if _number(count) > MAX_ENTRIES:
-            self.observed.listings[path] = None
-        elif _number(count) != len(entries) or len(set(entries)) != len(entries):
-            raise ValueError(rest)
-        else:
-            self.observed.listings[path] = tuple(entries)
-
-    def _line(self, rest: str) -> None:
-        number, _, value = rest.partition(" ")
-        self.lines.setdefault(_number(number), []).append(bytes.fromhex(_plain_hex(value)))
-
-    def _lines(self, rest: str) -> None:
-        number, value = rest.split(" ")
-        index = self._once("l", number, len(self.question.lines))
-        if value == ".":
-            self.observed.lines[self.question.lines[index].key] = tuple(self.lines.pop(index, []))
-        elif value != "-":
-            raise ValueError(rest)
-
-    def _block(self, rest: str) -> None:
-        number, _, value = rest.partition(" ")
-        index = self._once("B", number, len(self.question.blocks))
-        if value == "-":
-            return
-        begins, ends, ordered, content = value.split(" ")
-        once = begins == ends == "1"
-        sound = (once and ordered == "1") or begins == ends == "0"
-        self.observed.blocks[self.question.blocks[index].key] = BlockStatus(once, sound, _hex(content))
-
-    def _package(self, rest: str) -> None:
-        name, want, status, version = rest.split(" ")
-        if name not in self.question.packages:
-            raise ValueError(rest)
-        # A package may be there for several architectures or, a kernel say, in several versions.
-        if status == "installed" and name not in self.observed.packages:
-            self.observed.packages[name] = PackageStatus(version, want == "hold")
-
-    def _packages(self, rest: str) -> None:
-        manager, status, state = rest.split(" ")
-        self._once("k", 0, 1)
-        if manager not in ("dpkg", "rpm", "none") or status not in ("0", "1"):
-            raise ValueError(rest)
-        if state not in ("whole", "interrupted"):
-            raise ValueError(rest)
-        self.observed.manager = manager
-        self.observed.packages_interrupted = state == "interrupted"
-        self.packages_done = True
-
-    def _complete(self) -> None:
-        """Put batched records to their names, and refuse an answer that lacks something."""
-        question = self.question
-        expected = [
-            ("u", 1),
-            ("z", 1),
-            ("Z", 1),
-            ("T", len(question.links)),
-            ("R", len(question.folders)),
-            ("n", len(question.listings)),
-            ("l", len(question.lines)),
-            ("B", len(question.blocks)),
-            ("Q", len(question.sysctls)),
-            ("C", len(question.checks)),
-            ("S", len(question.stamps)),
-            ("P", len(question.users)),
-            ("p", len(question.users)),
-            ("I", len(question.users)),
-            ("Y", len(question.uids)),
-            ("E", len(question.groups)),
-            ("e", len(question.groups)),
-            ("F", len(question.gids)),
-            ("U", bool(question.units)),
-            ("V", len(question.units)),
-        ]
-        for tag, count in expected:
-            if sum(1 for seen, _ in self.seen if seen == tag) != count:
-                raise ProbeError(f"the host's answer is incomplete ({tag})")
-        if not self.packages_done or self.entries or self.lines:
-            raise ProbeError("the host's answer is incomplete (packages or lists)")
-        self.observed.paths = dict(_paired(question.paths, self.missing, self.attributes, "attributes"))
-        self.observed.digests = dict(_paired(question.digests, self.not_regular, self.digests, "digests"))
-        self._complete_accounts()
-
-    def _complete_accounts(self) -> None:
-        question, observed = self.question, self.observed
-        for index, name in enumerate(question.users):
-            fields = self.accounts[("P", index)]
-            if fields is not None:
-                observed.users[name] = Account(fields, self.local[("p", index)], self.group_ids[index])
-        for index, name in enumerate(question.groups):
-            fields = self.accounts[("E", index)]
-            if fields is not None:
-                observed.groups[name] = Account(fields, self.local[("e", index)])
-        for index, uid in enumerate(question.uids):
-            fields = self.accounts[("Y", index)]
-            if fields is not None:
-                observed.user_of_uid[uid] = fields[0]
-        for index, gid in enumerate(question.gids):
-            fields = self.accounts[("F", index)]
-            if fields is not None:
-                observed.group_of_gid[gid] = fields[0]
-
-    def _account(self, tag: str, limit: int, width: int, rest: str) -> None:
-        number, value = rest.split(" ")
-        index = self._once(tag, number, limit)
-        if value == "-":
-            self.accounts[(tag, index)] = None
-            return
-        fields = tuple(_hex(value).decode("utf-8", "surrogateescape").split(":"))
-        if len(fields) != width:
-            raise ValueError(rest)
-        _number(fields[2]), _number(fields[3] if width == 7 else "0")
-        self.accounts[(tag, index)] = fields
-
-    def _local(self, tag: str, limit: int, rest: str) -> None:
-        number, value = rest.split(" ")
-        index = self._once(tag, number, limit)
-        if value not in ("+", "-"):
-            raise ValueError(rest)
-        self.local[(tag, index)] = value == "+"
-
-    def _group_ids(self, rest: str) -> None:
-        number, _, value = rest.partition(" ")
-        index = self._once("I", number, len(self.question.users))
-        self.group_ids[index] = () if value == "-" else tuple(_number(item) for item in value.split(" "))
-
-    def _units(self, rest: str) -> None:
-        self._once("U", 0, 1)
-        if rest == "-":
-            return
-        blocks = _hex(rest).decode("utf-8", "surrogateescape").split("\n\n")
-        if len(blocks) != len(self.question.units):
-            raise ValueError(rest)
-        self.observed.units = {}
-        for unit, block in zip(self.question.units, blocks, strict=True):
-            pairs = dict(line.split("=", 1) for line in block.strip("\n").split("\n"))
-            if set(pairs) - set(UNIT_PROPERTIES) or "LoadState" not in pairs:
-                raise ValueError(rest)
-            self.observed.units[unit] = pairs
-
-    def _vendor(self, rest: str) -> None:
-        number, value = rest.split(" ")
-        index = self._once("V", number, len(self.question.units))
-        if value not in ("ok", "edited", "unknown"):
-            raise ValueError(rest)
-        self.observed.vendor[self.question.units[index]] = value
-
-    def _setting(self, rest: str) -> None:
-        number, value = rest.split(" ")
-        index = self._once("Q", number, len(self.question.sysctls))
-        if value != "-":
-            self.observed.sysctls[self.question.sysctls[index]] = " ".join(
-                _hex(value).decode("ascii").split()
-            )
-
-    def _command(self, tag: str, names: tuple[str, ...], into: dict[str, CommandResult], rest: str) -> None:
-        number, status, output = rest.split(" ")
-        index = self._once(tag, number, len(names))
-        text = _hex(output).decode("utf-8", "replace")
-        into[names[index]] = CommandResult(_number(status), text.strip())
-
-    def _check(self, rest: str) -> None:
-        self._command("C", tuple(check.name for check in self.question.checks), self.observed.checks, rest)
-
-    def _stamp(self, rest: str) -> None:
-        self._command("S", self.question.stamps, self.observed.stamps, rest)
+def _complete(records: Records) -> Observed:
+    """Put batched records to their names, and refuse an answer that lacks something."""
+    question = records.question
+    expected = [
+        ("u", 1),
+        ("z", 1),
+        ("Z", 1),
+        ("T", len(question.links)),
+        ("R", len(question.folders)),
+        ("n", len(question.listings)),
+        ("l", len(question.lines)),
+        ("B", len(question.blocks)),
+        ("Q", len(question.sysctls)),
+        ("C", len(question.checks)),
+        ("S", len(question.stamps)),
+        ("P", len(question.users)),
+        ("p", len(question.users)),
+        ("I", len(question.users)),
+        ("Y", len(question.uids)),
+        ("E", len(question.groups)),
+        ("e", len(question.groups)),
+        ("F", len(question.gids)),
+        ("U", bool(question.units)),
+        ("V", len(question.units)),
+    ]
+    for tag, count in expected:
+        if sum(1 for seen, _ in records.seen if seen == tag) != count:
+            raise ProbeError(f"the host's answer is incomplete ({tag})")
+    if not records.packages_done or records.entries or records.lines:
+        raise ProbeError("the host's answer is incomplete (packages or lists)")
+    records.observed.paths = dict(_paired(question.paths, records.missing, records.attributes, "attributes"))
+    records.observed.digests = dict(
+        _paired(question.digests, records.not_regular, records.digests, "digests")
+    )
+    _complete_accounts(records)
+    return records.observed
 
 
-def _account_record(tag: str, table: str, width: int) -> Callable[[_Reader, str], None]:
-    return lambda reader, rest: reader._account(tag, len(getattr(reader.question, table)), width, rest)
-
-
-def _local_record(tag: str, table: str) -> Callable[[_Reader, str], None]:
-    return lambda reader, rest: reader._local(tag, len(getattr(reader.question, table)), rest)
-
-
-_RECORDS: dict[str, Callable[[_Reader, str], None]] = {
-    "u": _Reader._uid,
-    "z": _Reader._receipts,
-    "Z": _Reader._receipt,
-    "M": _Reader._missing,
-    "A": _Reader._attributes,
-    "G": _Reader._not_regular,
-    "D": _Reader._digest,
-    "T": _Reader._target,
-    "R": _Reader._folder,
-    "N": _Reader._entry,
-    "n": _Reader._listing,
-    "L": _Reader._line,
-    "l": _Reader._lines,
-    "B": _Reader._block,
-    "K": _Reader._package,
-    "k": _Reader._packages,
-    "P": _account_record("P", "users", 7),
-    "p": _local_record("p", "users"),
-    "I": _Reader._group_ids,
-    "Y": _account_record("Y", "uids", 7),
-    "E": _account_record("E", "groups", 4),
-    "e": _local_record("e", "groups"),
-    "F": _account_record("F", "gids", 4),
-    "U": _Reader._units,
-    "V": _Reader._vendor,
-    "Q": _Reader._setting,
-    "C": _Reader._check,
-    "S": _Reader._stamp,
-}
+def _complete_accounts(records: Records) -> None:
+    question, observed = records.question, records.observed
+    for index, name in enumerate(question.users):
+        fields = records.accounts[("P", index)]
+        if fields is not None:
+            observed.users[name] = Account(fields, records.local[("p", index)], records.group_ids[index])
+    for index, name in enumerate(question.groups):
+        fields = records.accounts[("E", index)]
+        if fields is not None:
+            observed.groups[name] = Account(fields, records.local[("e", index)])
+    for index, uid in enumerate(question.uids):
+        fields = records.accounts[("Y", index)]
+        if fields is not None:
+            observed.user_of_uid[uid] = fields[0]
+    for index, gid in enumerate(question.gids):
+        fields = records.accounts[("F", index)]
+        if fields is not None:
+            observed.group_of_gid[gid] = fields[0]
 
 
 def _paired(names: tuple[str, ...], without: set[int], values: list[T], what: str) -> Iterator[tuple[str, T]]:
@@ -386,21 +128,3 @@ def _paired(names: tuple[str, ...], without: set[int], values: list[T], what: st
     if len(named) != len(values):
         raise ProbeError(f"the host's answer is incomplete ({what})")
     return zip(named, values, strict=True)
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,20}", text):
-        raise ValueError(text)
-    return int(text)
-
-
-def _plain_hex(text: str) -> str:
-    if not re.fullmatch(r"(?:[0-9a-f]{2})*", text):
-        raise ValueError(text)
-    return text
-
-
-def _hex(text: str) -> bytes:
-    if not text.startswith("x"):
-        raise ValueError(text)
-    return bytes.fromhex(_plain_hex(text[1:]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from casa_install.state.kinds import ValueProblem
 from casa_install.state.resources import (
     Absent,
     Block,
@@ -20,6 +19,7 @@ from casa_install.state.resources import (
     Unit,
     User,
 )
+from casa_install.state.values import UnusableValueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ def build(kind: str, main: str, values: Mapping[str, Any], place: Place, role: s
         role: The role's name, which is part of the names of files that the engine makes up.
 
     Raises:
-        ValueProblem: Values that exclude each other.
+        UnusableValueError: Values that exclude each other.
     """
     common = {
         "place": place,
@@ -69,7 +69,7 @@ def build(kind: str, main: str, values: Mapping[str, Any], place: Place, role: s
     if kind == "unit":
         return _unit(main, own, common, role)
     if kind == "directory" and own.get("exclusive") and own.get("shared"):
-        raise ValueProblem("exclusive and shared exclude each other")
+        raise UnusableValueError("exclusive and shared exclude each other")
     if kind == "sysctl":
         own["value"] = " ".join(own["value"].split())
     cls, name = _CLASSES[kind]
@@ -127,7 +127,7 @@ def _unit(name: str, own: dict[str, Any], common: Mapping[str, Any], role: str) 
     """A unit with drop-ins is a directory and a file for each of them, and the unit itself."""
     drop_ins = own.pop("drop_ins", {})
     if own.get("masked") and (own.get("enabled") or own.get("state") == "started"):
-        raise ValueProblem("a masked unit can be neither enabled nor started")
+        raise UnusableValueError("a masked unit can be neither enabled nor started")
     made: list[Resource] = []
     if drop_ins:
         folder = f"{SYSTEMD}/{name}.d"

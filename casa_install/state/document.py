@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from casa_install.state.findings import Finding, Place, StateFileError, did_you_mean
-from casa_install.state.kinds import COMMON, KINDS, Key, Kind, ValueProblem, command, truth, unit
+from casa_install.state.kinds import COMMON, KINDS, Key, Kind
 from casa_install.state.resources import Handler
+from casa_install.state.values import UnusableValueError, command, truth, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,7 @@ class _Reader:
                 handler = Handler(name, "stamp", stamp=command(keys["stamp"]), drain=drain)
             else:
                 handler = Handler(name, drain=drain)
-        except ValueProblem as fault:
+        except UnusableValueError as fault:
             problems.append(str(fault))
         for problem in problems:
             self._find(place, f"handler {name!r}: {problem}")
@@ -246,7 +247,7 @@ class _Reader:
             return
         try:
             converted = spec.convert(value)
-        except ValueProblem as fault:
+        except UnusableValueError as fault:
             message = "is not usable" if spec.secret else str(fault)
             self._find(place, f"{kind.name}: {key} {message}")
             return

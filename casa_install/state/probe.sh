@@ -29,10 +29,11 @@ list() {
   done
   printf 'n %s %s\n' "$1" "$c"
 }
+# awk compares two fields that look like numbers as numbers (1.0 == 1), hence the equals signs.
 line() {
   if [ ! -f "$2" ]; then printf 'l %s -\n' "$1"; return; fi
-  awk -v "m=$MAX_LINES" 'BEGIN { t = ENVIRON["T"] ""; p = ENVIRON["P"] "" }
-    { h = (p != "") ? (index($0, p) == 1) : (($0 "") == t) }
+  awk -v "m=$MAX_LINES" 'BEGIN { t = "=" ENVIRON["T"]; p = ENVIRON["P"] }
+    { h = (p != "") ? (index($0, p) == 1) : (("=" $0) == t) }
     h && n < m { print; n++ }' < "$2" | while IFS= read -r x || [ -n "$x" ]; do
     printf 'L %s %s\n' "$1" "$(hexed "$x")"
   done
@@ -40,11 +41,11 @@ line() {
 }
 block() {
   if [ ! -f "$2" ]; then printf 'B %s -\n' "$1"; return; fi
-  s=$(awk 'BEGIN { b = ENVIRON["T"] "" ; e = ENVIRON["P"] "" }
-    ($0 "") == b { bs++; if (!bl) bl = NR } ($0 "") == e { es++; if (!el) el = NR }
+  s=$(awk 'BEGIN { b = "=" ENVIRON["T"]; e = "=" ENVIRON["P"] }
+    ("=" $0) == b { bs++; if (!bl) bl = NR } ("=" $0) == e { es++; if (!el) el = NR }
     END { print bs+0, es+0, (bl <= el) ? 1 : 0 }' < "$2")
-  printf 'B %s %s %s\n' "$1" "$s" "x$(awk 'BEGIN { b = ENVIRON["T"] "" ; e = ENVIRON["P"] "" }
-    ($0 "") == e { i = 0 } i { print } ($0 "") == b { i = 1 }' < "$2" | hex)"
+  printf 'B %s %s %s\n' "$1" "$s" "x$(awk 'BEGIN { b = "=" ENVIRON["T"]; e = "=" ENVIRON["P"] }
+    ("=" $0) == e { i = 0 } i { print } ("=" $0) == b { i = 1 }' < "$2" | hex)"
 }
 account() {
   if o=$(getent "$3" "$4"); then printf '%s %s x%s\n' "$1" "$2" "$(hexed "$o")"
@@ -52,7 +53,7 @@ account() {
   else printf '%s %s !\n' "$1" "$2"; fi
 }
 local_account() {
-  if T=$4 awk -F: 'BEGIN { t = ENVIRON["T"] "" } ($1 "") == t { f = 1 } END { exit !f }' < "/etc/$3"
+  if T=$4 awk -F: 'BEGIN { t = "=" ENVIRON["T"] } ("=" $1) == t { f = 1 } END { exit !f }' < "/etc/$3"
   then printf '%s %s +\n' "$1" "$2"; else printf '%s %s -\n' "$1" "$2"; fi
 }
 vendor() {

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from casa_install.state.answer import read_answer
-from casa_install.state.apply import Apply, Host, Options, Outcome, require_root
+from casa_install.state.apply import Apply
+from casa_install.state.host import require_root
 from casa_install.state.probe import ask
 from casa_install.state.receipts import plan_removal, read_receipt
 from casa_install.state.render import Desired
+
+if TYPE_CHECKING:
+    from casa_install.state.host import Host, Options, Outcome
 
 
 def remove(role: str, host: Host, options: Options) -> Outcome:

@@ -4,56 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from casa_install.state.build import build, sysctl_file
 from casa_install.state.document import has_template
 from casa_install.state.findings import Finding, Place, StateFileError, did_you_mean
-from casa_install.state.kinds import COMMON, Key, ValueProblem
-from casa_install.state.kinds import path as as_path
+from casa_install.state.kinds import COMMON, Key
+from casa_install.state.renderer import RenderError
 from casa_install.state.resources import Directory, LocalFile, PathResource, Resource, Sysctl
+from casa_install.state.values import UnusableValueError
+from casa_install.state.values import path as as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from casa_install.state.document import RawEntry, StateFile
+    from casa_install.state.renderer import Renderer
     from casa_install.state.resources import Handler
 
 INLINE_LIMIT = 1 << 20
 """Files larger than this many bytes are streamed by the connection's own file transfer."""
-
-
-class RenderProblem(Exception):  # noqa: N818 - part of the Renderer contract, it never reaches a user
-    """A template that cannot be rendered.
-
-    Args:
-        message: Why.
-        public: The message holds no value, so it may be shown for a sensitive resource too.
-    """
-
-    def __init__(self, message: str, *, public: bool = True) -> None:
-        super().__init__(message)
-        self.public = public
-
-
-class Renderer(Protocol):
-    """Templates of one host. Every method raises `RenderProblem` where it cannot do its work."""
-
-    def value(self, template: str) -> Any:
-        """Render a text; a text that is one expression gives that expression's own type, as in Ansible."""
-
-    def truth(self, condition: str) -> bool:
-        """Evaluate a bare expression, as Ansible's `when:` does."""
-
-    def template(self, path: Path) -> str:
-        """Render a template file with the options of Ansible's template module."""
-
-    def load_variables(self, path: Path) -> Mapping[str, Any]:
-        """Read a file of variables."""
-
-    def with_variables(self, variables: Mapping[str, Any]) -> Renderer:
-        """Return a renderer that knows these variables too; they win over others of the same name."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +92,7 @@ class _Rendering:
                 if path.is_file():
                     self.renderer = self.renderer.with_variables(self.renderer.load_variables(path))
                     return
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(self.top, f"vars_files: {fault}")
         else:
             self._find(
@@ -134,7 +105,7 @@ class _Rendering:
         for raw in self.state.roots:
             try:
                 roots.append(as_path(self._rendered(raw, self.renderer)))
-            except (RenderProblem, ValueProblem) as fault:
+            except (RenderError, UnusableValueError) as fault:
                 self._find(self.top, f"roots: {raw!r} {fault}")
         return tuple(roots)
 
@@ -156,7 +127,7 @@ class _Rendering:
             for renderer in self._repeat(entry):
                 if self._wanted(entry, renderer):
                     made.extend(self._one(entry, renderer, roots))
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(entry.place, f"{entry.kind.name}: {fault}")
         return made
 
@@ -207,7 +178,7 @@ class _Rendering:
             return []
         try:
             return build(kind.name, main, values, entry.place, self.state.role)
-        except ValueProblem as fault:
+        except UnusableValueError as fault:
             self._find(entry.place, f"{kind.name}: {fault}")
             return []
 
@@ -215,7 +186,7 @@ class _Rendering:
         place = entry.key_places.get(key, entry.place)
         try:
             value = self._rendered(raw, renderer)
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(place, f"{entry.kind.name}: {key}: {_told(fault, entry)}")
             return None
         if value is None or (has_template(raw) and value == ""):
@@ -223,7 +194,7 @@ class _Rendering:
             return "" if key == "content" else None
         try:
             return spec.convert(value)
-        except ValueProblem as fault:
+        except UnusableValueError as fault:
             message = "is not usable" if spec.secret or entry.options.get("sensitive") else str(fault)
             self._find(place, f"{entry.kind.name}: {key} {message}")
             return None
@@ -251,7 +222,7 @@ class _Rendering:
                 values["content"] = renderer.template(path).encode("utf-8", "surrogateescape")
             else:
                 values["content"] = read_local(path)
-        except RenderProblem as fault:
+        except RenderError as fault:
             self._find(place, f"file: {folder}/{wanted}: {_told(fault, entry)}")
         except OSError as fault:
             self._find(place, f"file: {folder}/{wanted} cannot be read: {fault.strerror}")
@@ -269,7 +240,7 @@ class _Rendering:
             seen[key] = resource.place
 
 
-def _told(fault: RenderProblem, entry: RawEntry) -> str:
+def _told(fault: RenderError, entry: RawEntry) -> str:
     if fault.public or not entry.options.get("sensitive"):
         return str(fault)
     return "cannot be rendered (why is not told, as the resource is sensitive)"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from casa_install.state.apply import Apply, Host, Options, Outcome
+from casa_install.state.apply import Apply
 
 if TYPE_CHECKING:
+    from casa_install.state.host import Host, Options, Outcome
     from casa_install.state.render import Desired
 
 

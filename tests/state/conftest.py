@@ -17,15 +17,17 @@ from casa_install.errors import CasaError
 from casa_install.plugins.module_utils.casa_state.errors import HostError
 from casa_install.plugins.module_utils.casa_state.platform import HostPaths, PlainPlatform
 from casa_install.plugins.module_utils.casa_state.serve import serve
-from casa_install.state.apply import Options, Outcome, apply
+from casa_install.state.apply import apply
 from casa_install.state.document import load_state_file
+from casa_install.state.host import Options, Outcome
 from casa_install.state.remove import remove
-from casa_install.state.render import Desired, RenderProblem, render
+from casa_install.state.render import Desired, render
+from casa_install.state.renderer import RenderError
 from casa_install.state.settle import settle
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 
 class NativeRenderer:
@@ -35,7 +37,7 @@ class NativeRenderer:
         self.variables = dict(variables)
         options: dict[str, Any] = {"undefined": jinja2.StrictUndefined}
         self.native = jinja2.nativetypes.NativeEnvironment(**options)
-        self.plain = jinja2.Environment(**options, keep_trailing_newline=True, trim_blocks=True)  # noqa: S701
+        self.plain = jinja2.Environment(**options, keep_trailing_newline=True, trim_blocks=True)
 
     def value(self, template: str) -> Any:
         return self._guard(lambda: self.native.from_string(template).render(self.variables))
@@ -61,9 +63,9 @@ class NativeRenderer:
             if isinstance(made, jinja2.Undefined):
                 str(made)
         except jinja2.UndefinedError as fault:
-            raise RenderProblem(str(fault)) from fault
+            raise RenderError(str(fault)) from fault
         except jinja2.TemplateError as fault:
-            raise RenderProblem(str(fault), public=False) from fault
+            raise RenderError(str(fault), public=False) from fault
         return made
 
 
@@ -90,7 +92,7 @@ class LocalHost:
     platform: PlainPlatform = field(default_factory=PlainPlatform)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
-    on_module: Callable[[str, dict[str, Any]], bool] = lambda name, arguments: True  # noqa: ARG005
+    on_module: Callable[[str, dict[str, Any]], bool] = lambda name, arguments: True
     shell: tuple[str, ...] = ("/bin/sh", "-s")
     proc_sys: str = "/proc/sys"
 
@@ -203,7 +205,7 @@ _FAKES = {
         put() { sed -i "s|^$2=.*|$2=$3|" "$u/$1"; }
         case $verb in
           daemon-reload)
-            for f in "$u"/*; do [ -e "$f" ] && sed -i 's|^NeedDaemonReload=.*|NeedDaemonReload=no|' "$f"; done ;;
+            for f in "$u"/*; do put "${f##*/}" NeedDaemonReload no; done ;;
           start) [ ! -e "$FAKE/broken" ] || { echo "Job for $1 failed."; exit 1; }
                  put "$1" ActiveState active; put "$1" ActiveEnterTimestamp "@$(date +%s)" ;;
           stop) put "$1" ActiveState inactive ;;

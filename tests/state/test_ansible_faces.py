@@ -176,7 +176,7 @@ def files_with(folder: Path, text: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "files"])
-def test_apply_again_and_remove(play: Play, pipelining: bool) -> None:  # noqa: FBT001
+def test_apply_again_and_remove(play: Play, pipelining: bool) -> None:
     status, said = play.run("--diff", "-vvv", pipelining=pipelining)
     assert status == 0, said
     assert (play.root / "d" / "conf").read_text() == "w=none-word\nm=Ansible managed\n"

@@ -1,4 +1,4 @@
-"""What runs on a host must run on the oldest Python there (EL 9 has 3.9), with nothing but its standard library."""
+"""What runs on a host runs on the oldest Python there (EL 9 has 3.9), with its standard library alone."""
 
 from __future__ import annotations
 

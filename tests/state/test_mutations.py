@@ -143,7 +143,7 @@ MUTATIONS = [
     Mutation("check", "undone", "rm joined", "owed"),
 ]
 
-# No mutation here: a repository is two files; a kernel setting is this computer's own (test_apply has a stand-in).
+# A repository is two files; a kernel setting is this computer's own and has a stand-in in another test.
 COVERED_ELSEWHERE = {"repository", "sysctl"}
 
 

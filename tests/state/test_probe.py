@@ -48,7 +48,7 @@ def test_any_bytes_in_names_contents_and_targets(
     folder = os.fsencode(site.root) + b"/any"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder + b"/" + name + b".d")
-    with open(folder + b"/" + name, "wb") as stream:  # noqa: PTH123 - a name of bytes
+    with open(folder + b"/" + name, "wb") as stream:
         stream.write(content)
     os.symlink(target, folder + b"/" + name + b".l")
     path = os.fsdecode(folder + b"/" + name)
@@ -85,8 +85,9 @@ def test_only_our_lines_come_back_whatever_is_in_them(site: Site, lines: list[st
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
     exact = Line(place=HERE, path=str(path), text=wanted)
     prefixed = Line(place=HERE, path=str(path), text=f"{wanted} more", prefix=wanted)
-    observed = look(site.host, [exact, prefixed])
+    observed = look(site.host, [exact])
     assert observed.lines[exact.key] == tuple(line.encode() for line in lines if line == wanted)
+    observed = look(site.host, [prefixed])
     assert observed.lines[prefixed.key] == tuple(line.encode() for line in lines if line.startswith(wanted))
 
 
@@ -280,7 +281,7 @@ def test_garbage_from_a_host_is_refused_with_one_kind_of_error(asked: tuple, gar
 def test_a_damaged_answer_is_refused_or_read_as_something_else(asked: tuple, seed: int) -> None:
     """No flipped byte may raise anything but ProbeError."""
     question, good = asked
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
+    rng = random.Random(seed)
     damaged = bytearray(good)
     for _ in range(rng.randint(1, 3)):
         damaged[rng.randrange(len(damaged))] = rng.randrange(256)
@@ -305,6 +306,6 @@ def test_secrets_in_the_script_never_become_arguments_of_a_process(site: Site) -
     line = Line(place=HERE, path="/etc/hosts", text="CANARY", prefix="token=", sensitive=True)
     script = ask(Desired("demo", (line,), {}, ()), base=site.host.base).script
     (using,) = [text for text in script.splitlines() if "CANARY" in text]
-    # An assignment is the shell's own; only what follows `line` is given to a function, and nothing to a program.
+    # An assignment is the shell's own, and `line` is a function: no program gets the text as an argument.
     assert using == "T='CANARY' P='token='; export T P; line 0 '/etc/hosts'"
     assert "unset T P" in script.split("CANARY")[1]

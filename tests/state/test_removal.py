@@ -63,7 +63,7 @@ def tree(site: Site) -> list[str]:
         shell=True,
         cwd=site.root,
         stdout=subprocess.PIPE,
-        check=True,  # noqa: S602, S607
+        check=True,
     )
     return [line for line in found.stdout.decode().splitlines() if not line.startswith("ActiveEnter")]
 

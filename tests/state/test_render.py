@@ -86,7 +86,8 @@ def test_every_undefined_variable_is_told_with_its_place(role: Role) -> None:
 
 def test_a_sensitive_value_is_never_part_of_a_message(role: Role) -> None:
     role.write(
-        "roots: [/a]\nresources: [{file: /a/b, content: '{{ secret | bogus }}', sensitive: true, mode: '{{ secret }}'}]",
+        "roots: [/a]\n"
+        "resources: [{file: /a/b, content: '{{ secret | bogus }}', sensitive: true, mode: '{{ secret }}'}]",
         secret="CANARY",
     )
     message = refused(role)
@@ -151,7 +152,8 @@ def test_a_repository_is_its_description_and_its_key_made_before_packages(role: 
 
 def test_an_rpm_repository(role: Role) -> None:
     role.write(
-        "resources: [{repository: osg, format: rpm, key: K, options: {baseurl: 'https://example.org', gpgcheck: 1}}]"
+        "resources: [{repository: osg, format: rpm, key: K, "
+        "options: {baseurl: 'https://example.org', gpgcheck: 1}}]"
     )
     source = role.desired().resources[-1]
     assert isinstance(source, File)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import errno
 import hashlib
@@ -31,8 +32,8 @@ from casa_install.plugins.module_utils.casa_state.writing import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners are set")
 PLAIN = PlainPlatform()
@@ -263,7 +264,7 @@ def test_a_full_disk_leaves_the_file_old_and_names_it(tmp_path: Path, number: in
 
 def in_own_mounts(script: str, *arguments: str) -> str:
     """Run Python in a mount namespace of its own; skipped where that is not allowed."""
-    if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode:  # noqa: S607
+    if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("no mount namespaces here")
     done = subprocess.run(
         [
@@ -275,7 +276,7 @@ def in_own_mounts(script: str, *arguments: str) -> str:
             "-c",
             textwrap.dedent(script),
             *arguments,
-        ],  # noqa: S607
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
@@ -310,7 +311,7 @@ def test_a_really_full_disk_leaves_every_file_old_or_new(tmp_path: Path) -> None
     assert f"c True no space left on the file system of {tmp_path}/c; it was left as it was" in said or (
         f"b True no space left on the file system of {tmp_path}/b" in said
     )
-    sizes = dict(eval(said.splitlines()[-1]))  # noqa: S307 - printed by the lines above
+    sizes = dict(ast.literal_eval(said.splitlines()[-1]))
     assert set(sizes) == {"a", "b", "c"}
     assert set(sizes.values()) <= {3, 30000}
 

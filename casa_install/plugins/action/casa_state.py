@@ -20,11 +20,13 @@ from ansible_collections.casa.install.plugins.plugin_utils.ansible_core import (
 )
 
 from casa_install.errors import CasaError
-from casa_install.state.apply import Options, Outcome, apply
+from casa_install.state.apply import apply
 from casa_install.state.document import load_state_file
+from casa_install.state.host import Options, Outcome
 from casa_install.state.phases import chosen_tags
 from casa_install.state.remove import remove
-from casa_install.state.render import RenderProblem, render
+from casa_install.state.render import render
+from casa_install.state.renderer import RenderError
 from casa_install.state.settle import settle
 
 _ARGUMENTS = {
@@ -52,7 +54,7 @@ class ActionModule(ActionBase):
         host = CoreHost(self, variables)
         try:
             outcome = self._outcome(arguments, variables, host)
-        except (CasaError, RenderProblem) as fault:
+        except (CasaError, RenderError) as fault:
             hint = getattr(fault, "hint", "")
             result.update(failed=True, msg=f"{fault}\nHint: {hint}" if hint else str(fault), changed=False)
             return result

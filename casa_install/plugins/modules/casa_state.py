@@ -29,7 +29,6 @@ options:
   batch:
     description: What the action plugin sends; not for people.
     type: str
-extends_documentation_fragment: []
 attributes:
   check_mode:
     description: Supported.

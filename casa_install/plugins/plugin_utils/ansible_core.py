@@ -13,12 +13,12 @@ from collections import ChainMap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible import constants as C  # noqa: N812 - as ansible-core writes it everywhere
+from ansible import constants
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.template import trust_as_template
 
 from casa_install.errors import CasaError
-from casa_install.state.render import RenderProblem
+from casa_install.state.renderer import RenderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class CoreRenderer:
     def template(self, path: Path) -> str:
         """Render a file as ansible.builtin.template does with its default options."""
         variables = dict(self._variables)
-        variables.setdefault("ansible_managed", C.config.get_config_value("DEFAULT_MANAGED_STR"))
+        variables.setdefault("ansible_managed", constants.config.get_config_value("DEFAULT_MANAGED_STR"))
         folders = [str(path.parent), str(path.parent.parent)]
         templar = self._action._templar.copy_with_new_env(searchpath=folders, available_variables=variables)
         text = trust_as_template(path.read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ class CoreRenderer:
             lambda: self._action._loader.load_from_file(str(path), cache="none", trusted_as_template=True)
         )
         if not isinstance(loaded, dict):
-            raise RenderProblem(f"{path} must be a mapping")
+            raise RenderError(f"{path} must be a mapping")
         return loaded
 
     def with_variables(self, variables: Mapping[str, Any]) -> CoreRenderer:
@@ -72,11 +72,11 @@ def _guard(render: Any) -> Any:
     try:
         return render()
     except AnsibleUndefinedVariable as fault:
-        raise RenderProblem(str(fault.message)) from fault
+        raise RenderError(str(fault.message)) from fault
     except AnsibleError as fault:
-        raise RenderProblem(str(fault.message), public=False) from fault
+        raise RenderError(str(fault.message), public=False) from fault
     except (UnicodeDecodeError, OSError) as fault:
-        raise RenderProblem(str(fault)) from fault
+        raise RenderError(str(fault)) from fault
 
 
 def _plain(value: Any) -> Any:

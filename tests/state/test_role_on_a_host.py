@@ -10,7 +10,7 @@ import pytest
 
 from casa_install.errors import CasaError
 from casa_install.plugins.module_utils.casa_state.platform import PlainPlatform
-from casa_install.state.apply import RefusalError
+from casa_install.state.host import RefusalError
 from casa_install.state.phases import chosen_tags
 
 if TYPE_CHECKING:
