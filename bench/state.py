@@ -1,8 +1,8 @@
 """How much a run costs on one host: a role as a list (casa_state) against the same 60 things as 60 tasks.
 
-Both play the same state on the same machine, in turn, three times; medians are shown. The controller's cost is
-the processor time of the process tree (getrusage(2), children), the target's is its container's (cgroup v2,
-`usage_usec` in cpu.stat). Nothing is downloaded.
+Both play the same state on the same machine, in turn, three times; medians are shown. The controller's cost
+is the processor time of the process tree (getrusage(2), children), the target's is its container's (cgroup
+v2, `usage_usec` in cpu.stat). Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def on_target(script: str) -> str:
 
 def target_seconds() -> float:
     """Processor time that the machine has used since it was started."""
-    line = next(line for line in on_target("cat /sys/fs/cgroup/cpu.stat").splitlines() if "usage_usec" in line)
+    line = next(
+        line for line in on_target("cat /sys/fs/cgroup/cpu.stat").splitlines() if "usage_usec" in line
+    )
     return int(line.split()[1]) / 1e6
 
 
@@ -95,12 +97,11 @@ def play(role: str, *, changes: bool) -> Cost:
         argv += ["-e", f"ansible_control_path_dir={sockets}"]
         target, used, started = target_seconds(), children_seconds(), time.monotonic()
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-        cost = Cost(
-            time.monotonic() - started, children_seconds() - used, target_seconds() - target
-        )
-    recap = done.stdout.splitlines()[-2:] if done.stdout else []
+        cost = Cost(time.monotonic() - started, children_seconds() - used, target_seconds() - target)
     if done.returncode != 0 or ("changed=0 " in done.stdout) is changes:
-        sys.exit(f"{role} did not do what it is measured for:\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}{recap}")
+        sys.exit(
+            f"{role} did not do what it is measured for:\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}{recap}"
+        )
     return cost
 
 
@@ -113,7 +114,10 @@ def children_seconds() -> float:
 def report(measured: dict[tuple[str, str], list[Cost]]) -> None:
     """Print medians and how many times less the list costs."""
     version = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible"), "--version"], capture_output=True, text=True, check=True
+        [str(Path(sys.executable).parent / "ansible"), "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()[0]
     print(f"{version}, Python {sys.version.split()[0]}; 60 things on one host, medians of {ROUNDS}, in turn")
     print("  " + ", ".join(f"{name}={value}" for name, value in SETTINGS.items()))
