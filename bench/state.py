@@ -99,9 +99,7 @@ def play(role: str, *, changes: bool) -> Cost:
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         cost = Cost(time.monotonic() - started, children_seconds() - used, target_seconds() - target)
     if done.returncode != 0 or ("changed=0 " in done.stdout) is changes:
-        sys.exit(
-            f"{role} did not do what it is measured for:\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
-        )
+        sys.exit(f"{role} did not do what it is measured for:\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}")
     return cost
 
 
