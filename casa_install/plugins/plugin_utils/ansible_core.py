@@ -2,8 +2,8 @@
 
 Supported is ansible-core >= 2.19, < 2.22, and the tests run on the lowest and the highest. What is used
 beyond its documentation: attributes and underscore methods of ActionBase, its shell plugin's temporary
-directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, a task's role, and where
-templates are compiled.
+directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, a task's role, and
+where templates are compiled.
 """
 
 from __future__ import annotations
