@@ -67,6 +67,21 @@ def go_on_command(words: Sequence[str], result: RunResult) -> str:
     return again(words, limit=some)
 
 
+def with_other_verb(words: Sequence[str], old: str, new: str, *, without: Sequence[str] = ()) -> str:
+    """Return a command with another verb, for a shell.
+
+    Args:
+        words: What followed `casa-install`.
+        old: Its verb.
+        new: The verb in its place.
+        without: Options without a value that are left out.
+    """
+    kept = [word for word in words if word not in without]
+    if old in kept:
+        kept[kept.index(old)] = new
+    return again(kept)
+
+
 def extra_names(values: Sequence[str]) -> set[str]:
     """Return the variables that the values of `-e` set, as far as they can be read.
 
