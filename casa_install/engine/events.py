@@ -8,13 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from casa_install.engine.foreseen import (
-    FileDiff,
-    StateResult,
-    parse_diffs,
-    parse_state,
-    runs_only_for_real,
-)
+from casa_install.engine.foreseen import FileDiff, StateResult, parse_diffs, parse_state
 from casa_install.engine.receipts import HostReceipts, parse_receipts
 from casa_install.engine.tables import Table, parse_tables
 
@@ -108,7 +102,6 @@ class Event:
         tables: What roles have to show at the end.
         state: What `casa_state` said.
         diffs: How files change, with `--diff`.
-        only_for_real: The task was skipped only because of `--check`, so what it would do is not known.
         receipts: What the host has of ours, where the task asked for it.
     """
 
@@ -130,7 +123,6 @@ class Event:
     tables: tuple[Table, ...] = ()
     state: StateResult | None = None
     diffs: tuple[FileDiff, ...] = ()
-    only_for_real: bool = False
     receipts: HostReceipts | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -178,7 +170,6 @@ def parse_event(raw: Mapping[str, Any]) -> Event:
         tables=parse_tables(data.get("artifact_data")) if kind is Kind.STATS else (),
         state=parse_state(_text(data.get("task_action")), result) if kind in (Kind.OK, Kind.FAILED) else None,
         diffs=parse_diffs(result) if kind is Kind.OK else (),
-        only_for_real=kind in (Kind.OK, Kind.SKIPPED) and runs_only_for_real(result),
         receipts=parse_receipts(result) if kind is Kind.OK else None,
     )
 

@@ -8,9 +8,6 @@ from typing import Any
 
 STATE_ACTIONS = frozenset({"casa_state", "casa.install.casa_state"})
 
-# ansible-core 2.19-2.21: ansible/modules/command.py and AnsibleModule._check_for_check_mode.
-_ONLY_FOR_REAL = ("would have run if not in check mode", "does not support check mode")
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -82,12 +79,6 @@ def parse_diffs(result: Mapping[str, Any]) -> tuple[FileDiff, ...]:
         diff = part.get("diff")
         found += [_diff(item) for item in ([diff] if isinstance(diff, Mapping) else _mappings(diff))]
     return tuple(item for item in found if item.prepared or item.before != item.after)
-
-
-def runs_only_for_real(result: Mapping[str, Any]) -> bool:
-    """Tell whether a task was skipped only because nothing may be changed now."""
-    parts = [result, *_mappings(result.get("results"))]
-    return any(mark in _text(part.get("msg")) for part in parts for mark in _ONLY_FOR_REAL)
 
 
 def _difference(item: Mapping[str, Any]) -> Difference:

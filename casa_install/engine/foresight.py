@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +10,8 @@ from casa_install.engine.events import Event, Kind
 from casa_install.engine.outcome import task_title
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from casa_install.engine.foreseen import Difference, FileDiff, StateResult
 
 _Item = TypeVar("_Item")
@@ -62,14 +65,24 @@ class Foresight:
         if not event.host or event.kind not in (Kind.OK, Kind.SKIPPED, Kind.FAILED):
             return
         host = self.hosts.setdefault(event.host, HostForesight())
-        title = task_title(event.role, event.task)
         if event.state is not None:
             _take_state(host, event.state)
         elif event.changed and event.action.rpartition(".")[2] not in _HARMLESS:
-            _note(host.tasks, title)
-        if event.only_for_real:
-            _note(host.unknown, title)
+            _note(host.tasks, task_title(event.role, event.task))
         host.diffs += [diff for diff in event.diffs if diff not in host.diffs]
+
+    def add_left_out(self, path: Path) -> None:
+        """Take the tasks into account that the dry run had to leave out.
+
+        Args:
+            path: What the callback plugin `only_for_real` wrote; missing where there were none.
+        """
+        if not path.is_file():
+            return
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            host = self.hosts.setdefault(row["host"], HostForesight())
+            _note(host.unknown, task_title(row["role"], row["task"]))
 
     def of(self, name: str) -> HostForesight:
         """Return what is foreseen for a host; handlers are told once, not also as tasks."""

@@ -82,6 +82,11 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def left_out(self) -> Path:
+        """The tasks that a dry run had to leave out, one JSON object per line."""
+        return self.path / "only-for-real.jsonl"
+
+    @property
     def scratch(self) -> Path:
         """Ansible-runner's own directory; removed when the run has ended."""
         return self.path / "runner"

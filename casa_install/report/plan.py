@@ -159,7 +159,8 @@ def _diff_text(diff: FileDiff) -> str:
 def _verdict(result: RunResult, foresight: Foresight) -> str:
     changing = sum(foresight.of(name).acts for name in result.hosts)
     total = f"{len(result.hosts)} host{'' if len(result.hosts) == 1 else 's'}"
-    what = f"{changing} of {total} would change" if changing else f"{total}, nothing to do on any"
+    known = len(result.with_status("ok", "changed"))
+    what = f"{changing} of {total} would change" if changing else f"nothing to do on {known} of {total}"
     words = {
         "ok": f"Plan: {what}; nothing was changed",
         "failed": f"The plan is not complete, {len(result.with_status('failed'))} of {total} failed: {what}",

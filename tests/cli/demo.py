@@ -1,4 +1,4 @@
-"""A site with a role of its own that uses casa_state: two hosts on this computer, each with its own directory."""
+"""A site with a role of its own that uses casa_state: hosts on this computer, each with its own directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ all:
     demo_secret: SECRET
   children:
     condor_manager: {hosts: {cm: {}}}
-    condor_execute: {hosts: {ep1: {}, ep2: {}, ep3: {}}}
+    condor_execute: {hosts: {ep1: {}, ep2: {}}}
 """
 STATE = """\
 roots: ["{{ demo_root }}"]
@@ -121,7 +121,7 @@ class Demo:
             casa.write(f"roles/demo/{name}", textwrap.dedent(text))
         casa.write("demo.yml", SITE)
         casa.write("off.yml", UNINSTALL)
-        for name in ("cm", "ep1", "ep2", "ep3"):
+        for name in ("cm", "ep1", "ep2"):
             casa.write(f"hosts/{name}/foreign", "theirs\n")
         bin_directory = Path(sys.executable).parent
         casa.environment["PATH"] = f"{bin_directory}:{casa.environment['PATH']}"
