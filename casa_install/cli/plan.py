@@ -111,7 +111,7 @@ def _run(job: Job, *, changes_code: bool, as_json: bool, plain: bool) -> int:
     with begun(job) as run:
         with progress_on(sys.stderr, plain=plain or as_json) as progress:
             result = run.play(progress, listen=foresight.add)
-        foresight.add_left_out(run.directory.left_out)
+        foresight.add_notes(run.directory.foresight)
         code = int(result.exit_code)
         if changes_code and code == ExitCode.OK and has_changes(result, foresight):
             code = int(ExitCode.CHANGES)

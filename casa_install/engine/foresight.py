@@ -71,18 +71,21 @@ class Foresight:
             _note(host.tasks, task_title(event.role, event.task))
         host.diffs += [diff for diff in event.diffs if diff not in host.diffs]
 
-    def add_left_out(self, path: Path) -> None:
-        """Take the tasks into account that the dry run had to leave out.
+    def add_notes(self, path: Path) -> None:
+        """Take into account what events do not tell: tasks that were left out, and hidden changes.
 
         Args:
-            path: What the callback plugin `only_for_real` wrote; missing where there were none.
+            path: What the callback plugin `foresight` wrote; missing where there was nothing to write.
         """
         if not path.is_file():
             return
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             host = self.hosts.setdefault(row["host"], HostForesight())
-            _note(host.unknown, task_title(row["role"], row["task"]))
+            if row["kind"] == "unknown":
+                _note(host.unknown, task_title(row["role"], row["task"]))
+            elif row["action"].rpartition(".")[2] not in _HARMLESS:
+                _note(host.tasks, task_title(row["role"], row["task"]))
 
     def of(self, name: str) -> HostForesight:
         """Return what is foreseen for a host; handlers are told once, not also as tasks."""

@@ -98,7 +98,7 @@ class Run:
             lock=self.lock,
             collections=collections_path(),
             passwords=self.job.passwords.answers,
-            left_out=directory.left_out if self.job.check else None,
+            foresight=directory.foresight if self.job.check else None,
         )
         return run_playbook(request, directory, _Listened(watcher, listen) if listen else watcher)
 

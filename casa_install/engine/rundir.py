@@ -82,9 +82,9 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
-    def left_out(self) -> Path:
-        """The tasks that a dry run had to leave out, one JSON object per line."""
-        return self.path / "only-for-real.jsonl"
+    def foresight(self) -> Path:
+        """What the events of a dry run do not tell, one JSON object per line."""
+        return self.path / "foresight.jsonl"
 
     @property
     def scratch(self) -> Path:

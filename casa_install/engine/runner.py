@@ -49,8 +49,8 @@ class Request:
     lock: Path
     collections: Path | None = None
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
-    left_out: Path | None = None
-    """Where a dry run is to note the tasks that it has to leave out."""
+    foresight: Path | None = None
+    """Where a dry run is to note what its events do not tell."""
 
 
 class Watcher(Protocol):
@@ -183,7 +183,7 @@ def _run(
             binary=sys.executable,
             cmdline=shlex.join(["-I", str(supervisor), str(scratch / _PIPE)]),
             envvars=ansible_environment(
-                os.environ, collections=request.collections, left_out=request.left_out
+                os.environ, collections=request.collections, foresight=request.foresight
             ),
             passwords={rf"^{pattern}\s*$": answer for pattern, answer in request.passwords.items()},
             suppress_env_files=True,

@@ -77,7 +77,7 @@ def ansible_environment(
     environ: Mapping[str, str],
     *,
     collections: Path | None,
-    left_out: Path | None = None,
+    foresight: Path | None = None,
     config: configparser.ConfigParser | None = None,
 ) -> dict[str, str]:
     """Return the environment variables that a run adds to those of the admin.
@@ -85,7 +85,7 @@ def ansible_environment(
     Args:
         environ: The admin's environment.
         collections: A directory that holds `ansible_collections/`, if Ansible does not find ours by itself.
-        left_out: The file in which our callback plugin notes the tasks that a dry run leaves out.
+        foresight: The file in which our callback plugin notes what the events of a dry run do not tell.
         config: The site's own ansible.cfg; read from Ansible's places if not given.
     """
     site = config if config is not None else read_site_config(environ)
@@ -109,10 +109,10 @@ def ansible_environment(
             environ.get("ANSIBLE_COLLECTIONS_PATH") or _value(site, "defaults.collections_path") or standard
         )
         added["ANSIBLE_COLLECTIONS_PATH"] = f"{collections}:{others}"
-    if left_out is not None:
+    if foresight is not None:
         others = environ.get("ANSIBLE_CALLBACKS_ENABLED") or _value(site, "defaults.callbacks_enabled")
-        added["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(filter(None, (others, "casa.install.only_for_real")))
-        added["CASA_INSTALL_ONLY_FOR_REAL"] = str(left_out)
+        added["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(filter(None, (others, "casa.install.foresight")))
+        added["CASA_INSTALL_FORESIGHT"] = str(foresight)
     # Programs beside our interpreter come first, so that the tested ansible-core is the one that runs.
     added["PATH"] = f"{Path(sys.executable).parent}:{environ.get('PATH', os.defpath)}"
     return added

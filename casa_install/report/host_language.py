@@ -37,7 +37,9 @@ def _pattern(item: Difference) -> str:
         return f"{verb} {{}}{bracket}{condition}" if what else item.text
     if item.kind == "sysctl" and verb == "set":
         return _SETTING
-    return item.text.replace(item.name, "{}", 1) if item.name else item.text
+    # As a word of its own: a user called `a` is not in `make`.
+    whole = rf"(?<!\S){re.escape(item.name)}(?!\S)"
+    return re.sub(whole, "{}", item.text, count=1) if item.name else item.text
 
 
 def _folded(kind: str, pattern: str, items: Sequence[Difference]) -> list[str]:

@@ -138,7 +138,11 @@ class Demo:
     def tree(self) -> dict[str, object]:
         """Everything on the hosts: each path with its mode, time, and content."""
         return {
-            str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else "")
+            str(path): (
+                path.lstat().st_mode,
+                path.lstat().st_mtime_ns,
+                path.read_bytes() if path.is_file() else "",
+            )
             for path in sorted((self.casa.site / "hosts").rglob("*"))
         }
 
