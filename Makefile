@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help lab lab-down test test-all unit lint docs setup packages clean
+.PHONY: help lab lab-down test test-all unit lint bench docs setup packages clean
 
 help:
 	@echo "make lab       build a small site on this computer and install it (root)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test      all tests that belong to every change, machines included (root)"
 	@echo "make test-all  the same, and what is slow and rarely breaks (root)"
 	@echo "make unit      the tests that need neither machines nor root"
+	@echo "make bench     what a run costs on one host, against plain tasks (root)"
 	@echo "make docs      write the generated pages anew"
 
 lab: packages $(VENV)/.ready
@@ -33,6 +34,9 @@ unit: $(VENV)/.ready
 
 lint: $(VENV)/.ready
 	python -m pytest tests/lint
+
+bench: packages $(VENV)/.ready
+	python bench/state.py
 
 docs: $(VENV)/.ready
 	python -m tools.docs

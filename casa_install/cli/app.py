@@ -14,8 +14,11 @@ import typer
 
 from casa_install import __version__
 from casa_install.cli.apply import apply
+from casa_install.cli.explain import explain
 from casa_install.cli.lab import lab_app
+from casa_install.cli.plan import plan
 from casa_install.cli.runs import runs_app
+from casa_install.cli.uninstall import uninstall
 from casa_install.cli.validate import validate
 from casa_install.errors import CasaError, ExitCode
 
@@ -32,7 +35,10 @@ VALUE_OPTIONS = frozenset(
     {"-i", "-l", "-t", "-e", "-f", "-u", "--inventory", "--limit", "--tags", "--skip-tags", "--extra-vars"}
     | {"--forks", "--user", "--private-key", "--vault-password-file", "--vault-id", "--ansible-argument"}
 )
-"""Options of `apply` that take a value; a test compares them with its signature."""
+"""Options of `apply` and `plan` that take a value; a test compares them with the signatures."""
+
+_TO_ANSIBLE = frozenset({"apply", "plan", "uninstall", "explain"})
+"""Verbs that hand what follows `--` to ansible-playbook."""
 
 _HELP = (
     "Install and keep a coffea-casa-style analysis facility on a site's own machines.\n\n"
@@ -52,7 +58,10 @@ def build_app() -> typer.Typer:
     )
     app.callback(help=_HELP)(_options)
     app.command()(apply)
+    app.command()(plan)
     app.command()(validate)
+    app.command()(explain)
+    app.command()(uninstall)
     app.add_typer(runs_app, name="runs")
     app.add_typer(lab_app, name="lab")
     return app
@@ -60,7 +69,7 @@ def build_app() -> typer.Typer:
 
 def verbs() -> list[str]:
     """Return the verbs, in the order of the help page."""
-    return ["apply", "validate", "runs", "lab"]
+    return ["apply", "plan", "validate", "explain", "uninstall", "runs", "lab"]
 
 
 def run(argv: Sequence[str]) -> int:
@@ -110,7 +119,7 @@ def with_verb(argv: Sequence[str]) -> list[str]:
         words = ["apply", *argv]
     else:
         raise _unknown_verb(word)
-    return _with_ansible_arguments(words) if words[0] == "apply" else words
+    return _with_ansible_arguments(words) if words[0] in _TO_ANSIBLE else words
 
 
 def _first_word(argv: Sequence[str]) -> int | None:

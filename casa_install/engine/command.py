@@ -13,6 +13,8 @@ from ruamel.yaml.error import YAMLError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from casa_install.engine.outcome import RunResult
+
 HIDDEN = "***"
 _ASSIGNMENT = re.compile(r"""(\w+)=('[^']*'|"[^"]*"|\S*)""")
 _VARIABLES = ("-e", "--extra-vars")
@@ -56,6 +58,28 @@ def again(words: Sequence[str], *, limit: Sequence[str] = ()) -> str:
     if limit:
         kept = [*_without_limit(kept), "-l", ",".join(limit)]
     return shlex.join(["casa-install", *without_secrets([*kept, *rest])])
+
+
+def go_on_command(words: Sequence[str], result: RunResult) -> str:
+    """Return the command that continues a run: on the hosts that it lost, where it did the others."""
+    lost = result.with_status("failed", "unreachable")
+    some = lost if len(lost) < len(result.hosts) and result.status in ("failed", "unreachable") else []
+    return again(words, limit=some)
+
+
+def with_other_verb(words: Sequence[str], old: str, new: str, *, without: Sequence[str] = ()) -> str:
+    """Return a command with another verb, for a shell.
+
+    Args:
+        words: What followed `casa-install`.
+        old: Its verb.
+        new: The verb in its place.
+        without: Options without a value that are left out.
+    """
+    kept = [word for word in words if word not in without]
+    if old in kept:
+        kept[kept.index(old)] = new
+    return again(kept)
 
 
 def extra_names(values: Sequence[str]) -> set[str]:

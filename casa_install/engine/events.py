@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from casa_install.engine.foreseen import FileDiff, StateResult, parse_diffs, parse_state
+from casa_install.engine.receipts import HostReceipts, parse_receipts
 from casa_install.engine.tables import Table, parse_tables
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
@@ -98,6 +100,9 @@ class Event:
         journal: A journal that this task read.
         stats: Per counter (`ok`, `changed`, `failures`, `dark`, ...), per host.
         tables: What roles have to show at the end.
+        state: What `casa_state` said.
+        diffs: How files change, with `--diff`.
+        receipts: What the host has of ours, where the task asked for it.
     """
 
     kind: Kind
@@ -116,6 +121,9 @@ class Event:
     journal: JournalLines | None = None
     stats: dict[str, dict[str, int]] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    state: StateResult | None = None
+    diffs: tuple[FileDiff, ...] = ()
+    receipts: HostReceipts | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the event for `events.jsonl`: no results, which may hold what a host keeps to itself."""
@@ -160,6 +168,9 @@ def parse_event(raw: Mapping[str, Any]) -> Event:
         journal=_journal(result) if kind is Kind.OK else None,
         stats=_stats(data) if kind is Kind.STATS else {},
         tables=parse_tables(data.get("artifact_data")) if kind is Kind.STATS else (),
+        state=parse_state(_text(data.get("task_action")), result) if kind in (Kind.OK, Kind.FAILED) else None,
+        diffs=parse_diffs(result) if kind is Kind.OK else (),
+        receipts=parse_receipts(result) if kind is Kind.OK else None,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from casa_install.engine.events import Event, Fault, JournalLines, Kind
 from casa_install.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from casa_install.engine.tables import Table
 
 _COMPLAINT = re.compile(r"^\[ERROR\]:|^ERROR!|: error: ")
@@ -208,15 +210,9 @@ def conclude(tally: Tally, ansible_status: int, *, interrupted: bool) -> RunResu
         ansible_status: The exit status of ansible-playbook.
         interrupted: A person stopped it.
     """
-    states = {host.status for host in tally.hosts.values()}
+    status = _worst(tally.hosts) or ("error" if ansible_status else "ok")
     if interrupted:
         status = "interrupted"
-    elif "failed" in states:
-        status = "failed"
-    elif "unreachable" in states:
-        status = "unreachable"
-    else:
-        status = "error" if ansible_status else "ok"
     return RunResult(
         status=status,
         hosts=tally.hosts,
@@ -226,6 +222,21 @@ def conclude(tally: Tally, ansible_status: int, *, interrupted: bool) -> RunResu
         done_nothing=not tally.plays,
         tables=tally.tables,
     )
+
+
+def with_lost(result: RunResult, earlier: RunResult) -> RunResult:
+    """Return a result that also has the hosts which an earlier part of the same run lost."""
+    lost = earlier.with_status("failed", "unreachable")
+    hosts = {**{name: earlier.hosts[name] for name in lost}, **result.hosts}
+    status = (_worst(hosts) or "ok") if result.status in ("ok", "failed", "unreachable") else result.status
+    seconds = earlier.seconds + result.seconds
+    return replace(result, hosts=hosts, status=status, seconds=seconds)
+
+
+def _worst(hosts: Mapping[str, HostResult]) -> str:
+    """Return `failed` or `unreachable` if a host is, else nothing."""
+    states = {host.status for host in hosts.values()}
+    return next((status for status in ("failed", "unreachable") if status in states), "")
 
 
 def _complaint(messages: list[str]) -> str:

@@ -82,6 +82,11 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def foresight(self) -> Path:
+        """What the events of a dry run do not tell, one JSON object per line."""
+        return self.path / "foresight.jsonl"
+
+    @property
     def scratch(self) -> Path:
         """Ansible-runner's own directory; removed when the run has ended."""
         return self.path / "runner"
@@ -92,6 +97,19 @@ class RunDirectory:
         with private_file(path) as stream:
             stream.write(content)
         return str(path)
+
+    def write_hosts(self, names: Sequence[str]) -> str:
+        """Keep the hosts that a run chose by itself, for Ansible's `--limit @file`; return its path."""
+        path = self.path / "hosts"
+        with private_file(path) as stream:
+            stream.writelines(f"{name}\n" for name in names)
+        return str(path)
+
+    def write_plan(self, plan: dict[str, Any]) -> None:
+        """Keep a plan, as `--json` prints it, in `plan.json`."""
+        with private_file(self.path / "plan.json") as stream:
+            json.dump(plan, stream, indent=1)
+            stream.write("\n")
 
     def write_journal(self, journal: Journal) -> None:
         """Replace the journal; a reader sees the old one or the new one, never half of it."""

@@ -49,6 +49,8 @@ class Request:
     lock: Path
     collections: Path | None = None
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    foresight: Path | None = None
+    """Where a dry run is to note what its events do not tell."""
 
 
 class Watcher(Protocol):
@@ -180,7 +182,9 @@ def _run(
             ident="run",
             binary=sys.executable,
             cmdline=shlex.join(["-I", str(supervisor), str(scratch / _PIPE)]),
-            envvars=ansible_environment(os.environ, collections=request.collections),
+            envvars=ansible_environment(
+                os.environ, collections=request.collections, foresight=request.foresight
+            ),
             passwords={rf"^{pattern}\s*$": answer for pattern, answer in request.passwords.items()},
             suppress_env_files=True,
             fact_cache_type="memory",

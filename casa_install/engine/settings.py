@@ -74,13 +74,18 @@ _IGNORED_IN_INVENTORIES = ("defaults.inventory_ignore_patterns", "inventory.igno
 
 
 def ansible_environment(
-    environ: Mapping[str, str], *, collections: Path | None, config: configparser.ConfigParser | None = None
+    environ: Mapping[str, str],
+    *,
+    collections: Path | None,
+    foresight: Path | None = None,
+    config: configparser.ConfigParser | None = None,
 ) -> dict[str, str]:
     """Return the environment variables that a run adds to those of the admin.
 
     Args:
         environ: The admin's environment.
         collections: A directory that holds `ansible_collections/`, if Ansible does not find ours by itself.
+        foresight: The file in which our callback plugin notes what the events of a dry run do not tell.
         config: The site's own ansible.cfg; read from Ansible's places if not given.
     """
     site = config if config is not None else read_site_config(environ)
@@ -104,6 +109,10 @@ def ansible_environment(
             environ.get("ANSIBLE_COLLECTIONS_PATH") or _value(site, "defaults.collections_path") or standard
         )
         added["ANSIBLE_COLLECTIONS_PATH"] = f"{collections}:{others}"
+    if foresight is not None:
+        others = environ.get("ANSIBLE_CALLBACKS_ENABLED") or _value(site, "defaults.callbacks_enabled")
+        added["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(filter(None, (others, "casa.install.foresight")))
+        added["CASA_INSTALL_FORESIGHT"] = str(foresight)
     # Programs beside our interpreter come first, so that the tested ansible-core is the one that runs.
     added["PATH"] = f"{Path(sys.executable).parent}:{environ.get('PATH', os.defpath)}"
     return added

@@ -128,3 +128,11 @@ def casa(tmp_path: Path) -> Casa:
 @pytest.fixture(name="wait")
 def _wait():
     return wait
+
+
+@pytest.fixture
+def demo(casa: Casa):
+    """A site with a role of its own; needs root."""
+    from demo import Demo
+
+    return Demo(casa)

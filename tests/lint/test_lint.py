@@ -23,10 +23,12 @@ BIN = Path(sys.executable).parent
     ],
     ids=["ruff", "format", "mypy", "ansible-lint"],
 )
-def test_nothing_is_found(command: list[str]) -> None:
+def test_nothing_is_found(command: list[str], tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        # ansible-lint installs the collection there; in the user's own it would win over this tree.
+        "ANSIBLE_HOME": str(tmp_path),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".dev"),
         "NO_COLOR": "1",
     }

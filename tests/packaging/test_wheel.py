@@ -91,7 +91,7 @@ def test_ansible_finds_the_playbook_without_our_command_line(installed: Installa
     (inventory,) = inventory.glob(f"python*/site-packages/{COLLECTION}/inventories/example")
     done = installed.run("ansible-playbook", "casa.install.site", "-i", str(inventory), "--list-tasks")
     assert done.returncode == 0, done.stderr
-    assert "casa.install.base : Require a host that is fit for the facility" in done.stdout
+    assert "casa.install.base : Require that every gate is passed" in done.stdout
     assert "casa.install.htcondor : " in done.stdout
     assert "[WARNING]" not in done.stderr
     assert not (installed.home / "ansible.cfg").exists()

@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.casa.install.plugins.plugin_utils.ansible_core import (
     CoreHost,
     CoreRenderer,
+    compiled_once,
     refusal,
     role_directory,
 )
@@ -69,7 +70,8 @@ class ActionModule(ActionBase):
         options = self._options(arguments, variables, renderer)
         if arguments["remove"]:
             return remove(role_path.name, host, options)
-        desired = render(load_state_file(role_path / "state.yml"), renderer)
+        with compiled_once():
+            desired = render(load_state_file(role_path / "state.yml"), renderer)
         return (settle if arguments["settle"] else apply)(desired, host, options)
 
     def _options(

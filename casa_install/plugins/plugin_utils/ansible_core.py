@@ -2,7 +2,8 @@
 
 Supported is ansible-core >= 2.19, < 2.22, and the tests run on the lowest and the highest. What is used
 beyond its documentation: attributes and underscore methods of ActionBase, its shell plugin's temporary
-directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, and a task's role.
+directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, a task's role, and
+where templates are compiled.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections import ChainMap
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
+from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.template import trust_as_template
 
@@ -21,12 +24,62 @@ from casa_install.errors import CasaError
 from casa_install.state.renderer import RenderError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ansible.plugins.action import ActionBase
     from ansible.template import Templar
 
 _ENGINE = "casa.install.casa_state"
+
+
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Compile each template source once, while this lasts.
+
+    ansible-core compiles every template and every variable that holds one anew at each use, which is most of
+    the time that rendering takes. Compiling depends on the source, the environment's syntax options and the
+    handling of backslashes alone; those are the key.
+    """
+    compiled: dict[tuple[object, ...], Any] = {}
+    inherited = AnsibleEnvironment.compile
+
+    def compile_once(
+        self: Any, source: Any, name: Any = None, filename: Any = None, raw: bool = False, **options: Any
+    ) -> Any:
+        if raw or options or not isinstance(source, str):
+            return inherited(self, source, name, filename, raw, **options)
+        context = _TemplateCompileContext.current(optional=True)
+        syntax = (getattr(self, option) for option in _SYNTAX)
+        key = (source, name, filename, context and context.escape_backslashes, *syntax)
+        if key not in compiled:
+            compiled[key] = inherited(self, source, name, filename, raw)
+        return compiled[key]
+
+    own = "compile" in vars(AnsibleEnvironment)
+    AnsibleEnvironment.compile = compile_once
+    try:
+        yield
+    finally:
+        if own:
+            AnsibleEnvironment.compile = inherited
+        else:
+            del AnsibleEnvironment.compile
+
+
+_SYNTAX = (
+    "block_start_string",
+    "block_end_string",
+    "variable_start_string",
+    "variable_end_string",
+    "comment_start_string",
+    "comment_end_string",
+    "line_statement_prefix",
+    "line_comment_prefix",
+    "trim_blocks",
+    "lstrip_blocks",
+    "newline_sequence",
+    "keep_trailing_newline",
+)
 
 
 class CoreRenderer:
