@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from .receipts import Receipt
 
 _LIST = ["dpkg-query", "-W", "-f=K ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\\n"]
-# Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8).
-_ORPHANS = ["apt-get", "--simulate", "--quiet=2", "autoremove"]
+# Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8). What something merely suggests, as
+# debconf does perl, was not missed before it came along.
+_ORPHANS = ["apt-get", "--simulate", "--quiet=2", "-o=APT::AutoRemove::SuggestsImportant=false", "autoremove"]
 
 
 class CameAlong:
