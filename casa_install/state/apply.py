@@ -15,6 +15,7 @@ from casa_install.state.host_modules import (
     account_calls,
     continue_interrupted,
     package_calls,
+    package_removal,
     removal_calls,
 )
 from casa_install.state.phases import BEFORE_THE_SECOND_PROBE
@@ -217,6 +218,7 @@ class Apply:
         for name, arguments in removal_calls(accounts, manager):
             self._module(name, arguments)
         self.outcome.done += [f"remove {item.kind} {item.name}" for item in accounts if item.added]
+        self._take_away_what_came_along([item for item in accounts if item.added], manager)
         self._take(self._engine({**undo, "phases": list(PHASES)}))
         settle = list(settle)
         if accounts or settle:
@@ -229,6 +231,19 @@ class Apply:
                 "settle": settle,
             }
             self._take(self._engine(drop))
+
+    def _take_away_what_came_along(self, entries: Iterable[Entry], manager: str) -> None:
+        packages = [entry for entry in entries if entry.kind == "package"]
+        if packages and manager == "rpm":
+            self.outcome.notes.append("packages that came along were left; `dnf autoremove` lists them")
+        if not packages or manager != "dpkg":
+            return
+        came = sorted({name for entry in packages for name in entry.ours.get("came", ())})
+        question = {"do": "orphans", "role": self.desired.role, "names": came}
+        orphans = self._engine(question)["names"]
+        if orphans:
+            self._module(*package_removal(orphans, manager))
+            self.outcome.done += [f"remove package {name}, which came along" for name in orphans]
 
     def _prove(self) -> Comparison:
         last = self.look()

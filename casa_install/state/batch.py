@@ -84,9 +84,14 @@ def make_batch(
         "record": records,
         "unconfirmed": [list(item.resource.key) for item in ahead],
         "actions": _with_daemon_reload(actions, comparison.view),
+        "installs": comparison.view.observed.manager == "dpkg" and any(_installs(item) for item in ahead),
         "owe": owed_by([*changes, *ahead], comparison.view),
         "settle": list(comparison.settled),
     }
+
+
+def _installs(item: Difference) -> bool:
+    return isinstance(item.resource, Package) and bool(item.aspects & {"missing", "version"})
 
 
 def _path_resources(view: View) -> list[PathResource]:

@@ -189,7 +189,9 @@ def _foreign_unit_parts(resource: Unit, unit: Mapping[str, str], view: View) -> 
     ]
     fragment = unit.get("FragmentPath", "")
     vendor = view.observed.vendor.get(resource.unit)
-    if vendor in ("ok", "edited") and fragment not in ours and not fragment.startswith(_VENDOR) and fragment:
+    # What masks a unit stands in the place of its file; when it is here, it is ours.
+    overridden = fragment and unit["LoadState"] != "masked" and not fragment.startswith(_VENDOR)
+    if vendor in ("ok", "edited") and overridden and fragment not in ours:
         details.append(f"overridden by {fragment}")
     elif vendor == "edited":
         details.append(f"{fragment} is not as its package left it")

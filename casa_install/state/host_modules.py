@@ -132,13 +132,24 @@ def account_calls(differences: Iterable[Difference]) -> list[Call]:
     return calls
 
 
+def package_removal(names: list[str], manager: str) -> Call:
+    """Return the call that takes packages away."""
+    arguments: dict[str, Any] = {"name": names, "state": "absent"}
+    if manager == "dpkg":
+        arguments["purge"] = True
+    return _MANAGERS[manager], arguments
+
+
 def removal_calls(entries: Iterable[Entry], manager: str) -> list[Call]:
-    """Return the calls that take away packages, users and groups that we added; homes stay."""
+    """Return the calls that take away packages, users and groups that we added; homes stay.
+
+    With dpkg the packages' own configuration goes too (`purge`), as it came with them.
+    """
     entries = [entry for entry in entries if entry.added]
     packages = [entry.name for entry in entries if entry.kind == "package"]
     calls: list[Call] = []
     if packages:
-        calls.append((_MANAGERS[manager], {"name": packages, "state": "absent"}))
+        calls.append(package_removal(packages, manager))
     calls += [
         ("ansible.builtin.user", {"name": entry.name, "state": "absent", "remove": False})
         for entry in entries

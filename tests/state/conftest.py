@@ -172,8 +172,13 @@ _FAKES = {
     "dpkg-query": """
         # the format is ours alone, so its fields are known
         shift 2; rc=0
+        [ $# -gt 0 ] || cat "$FAKE/packages"
         for name; do grep "^K $name " "$FAKE/packages" || rc=1; done
         exit $rc
+    """,
+    "apt-get": """
+        [ "$*" = "--simulate --quiet=2 autoremove" ] || exit 1
+        while read -r name; do echo "Remv $name [1.0]"; done < "$FAKE/orphans"
     """,
     "getent": """
         if grep -q "^" "$FAKE/$1" 2>/dev/null; then

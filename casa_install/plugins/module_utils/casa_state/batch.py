@@ -12,6 +12,7 @@ from .errors import HostError
 from .expected import Attributes, Expected, digest, file_type
 from .foreign import before_edit, edit_file
 from .lock import host_lock
+from .packages import CameAlong
 from .receipts import Entry, Owed, Receipt
 from .store import Store, owners
 from .units import change_unit, reload_manager, write_sysctl
@@ -44,6 +45,7 @@ class Batch:
         self.platform = platform
         self.paths = paths
         self.store = Store(paths, document["role"])
+        self.came_along = CameAlong(paths, document["role"], platform)
         self.run = str(document["run"])
         self.done: list[str] = []
         self.failures: list[dict[str, str]] = []
@@ -66,6 +68,8 @@ class Batch:
                 self.notes.extend(f"removed {name}, left by a run that was killed" for name in sweep(path))
             fresh = self._intend(receipt)
             self.store.save(receipt)
+            if self.document.get("installs"):
+                self.came_along.note_before()
             failed = self._perform(receipt)
             self._close(receipt, fresh, failed)
             self.store.save(receipt)
@@ -133,6 +137,8 @@ class Batch:
             key = (action["entry"]["kind"], action["entry"]["name"])
             if key not in failed | later:
                 receipt.confirm(*key, self._ours.get(key, self._look_ours(action)))
+        if not any(kind == "package" for kind, _ in later):
+            self.came_along.write_into(receipt)
         for key in failed & fresh:
             entry = receipt.find(*key)
             if entry is not None and key not in self._ours:

@@ -103,7 +103,9 @@ class Receipt:
         if entry is not None:
             entry.confirmed = True
             if ours is not None:
-                entry.ours = ours
+                # What came along with a package stays known when its version changes.
+                kept = {"came": entry.ours["came"]} if "came" in entry.ours else {}
+                entry.ours = {**kept, **ours}
 
     def drop(self, kind: str, name: str) -> None:
         self.entries = [entry for entry in self.entries if entry.key != (kind, name)]

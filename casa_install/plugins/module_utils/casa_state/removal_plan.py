@@ -39,10 +39,17 @@ def plan_removal(receipt: Receipt) -> list[Step]:
     return [_step(entry) for entry in backwards]
 
 
+def _came_along(entry: Entry) -> str:
+    came = entry.ours.get("came")
+    if not came:
+        return ""
+    return f", and what is needed no longer of the {len(came)} that came along"
+
+
 def _step(entry: Entry) -> Step:
     if entry.kind in ("package", "user", "group"):
         if entry.added:
-            suffix = ", keep its home directory" if entry.kind == "user" else ""
+            suffix = ", keep its home directory" if entry.kind == "user" else _came_along(entry)
             return Step(entry, "remove", f"remove {entry.kind} {entry.name}{suffix}")
         return Step(entry, "keep", f"keep {entry.kind} {entry.name}, which was there before")
     if entry.kind == "unit":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .batch import Batch, current_contents
 from .errors import HostError
+from .packages import CameAlong
 from .removal import Removal
 
 if TYPE_CHECKING:
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
 
 
 def serve(document: dict[str, Any], platform: Platform, paths: HostPaths) -> dict[str, Any]:
-    """Do what `document["do"]` says: `apply` a batch, `remove` from the receipt, or `show` files.
+    """Do what `document["do"]` says: `apply` a batch, `remove` from the receipt, `show` files, or tell
+    which of some packages are `orphans`.
 
     Raises:
         HostError: Nothing was changed.
     """
     if document["do"] == "show":
         return {"contents": current_contents(document["paths"])}
+    if document["do"] == "orphans":
+        return {"names": CameAlong(paths, document["role"], platform).orphans(document["names"])}
     if document["do"] == "remove":
         removal = Removal(
             document["role"], document["holder"], platform, paths, maintenance=document["maintenance"]
