@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from .receipts import Receipt
 
 _LIST = ["dpkg-query", "-W", "-f=K ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\\n"]
-# Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8).
-_ORPHANS = ["apt-get", "--simulate", "--quiet=2", "autoremove"]
+# Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8). What others merely recommend or suggest
+# does not hold these packages: it was not there before us either.
+_ORPHANS = [
+    "apt-get",
+    "--option=APT::AutoRemove::RecommendsImportant=false",
+    "--option=APT::AutoRemove::SuggestsImportant=false",
+    "--simulate",
+    "--quiet=2",
+    "autoremove",
+]
 
 
 class CameAlong:
