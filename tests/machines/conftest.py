@@ -21,15 +21,21 @@ MINUTES = pytest.StashKey[dict[str, float]]()
 
 
 class Lab:
-    """The machines of `inventories/lab` under a name of their own, beside any lab that a person has up.
+    """The machines of an inventory under a name of their own, beside any lab that a person has up.
 
     Args:
         name: The lab's name.
         state: `$XDG_STATE_HOME` of the programs that are run; short, since SSH's sockets lie below it.
+        inventory: Which machines.
+        playbook: What an installation is.
     """
 
-    def __init__(self, name: str, state: Path) -> None:
+    def __init__(
+        self, name: str, state: Path, inventory: Path = INVENTORY, playbook: str = "site.yml"
+    ) -> None:
         self.name = name
+        self.inventory = inventory
+        self.playbook = playbook
         self.directory = state / "casa-install" / "lab" / name
         self.environment = {
             **os.environ,
@@ -54,17 +60,17 @@ class Lab:
     @property
     def apply_arguments(self) -> list[str]:
         """The words after `casa-install` that install the lab's site."""
-        return ["site.yml", "-i", str(INVENTORY), "-i", str(self.directory / "inventory"), "--yes"]
+        return [self.playbook, "-i", str(self.inventory), "-i", str(self.directory / "inventory"), "--yes"]
 
     def apply(self, *more: str) -> tuple[int, dict[str, Any], str]:
         """Install the site; exit code, the JSON result and what a person would have seen."""
         done = self.casa(*self.apply_arguments, "--json", *more)
         return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
-    def start_apply(self) -> subprocess.Popen[str]:
+    def start_apply(self, *more: str) -> subprocess.Popen[str]:
         """Start an installation in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "casa_install", *self.apply_arguments],
+            [sys.executable, "-m", "casa_install", *self.apply_arguments, *more],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
