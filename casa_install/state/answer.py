@@ -71,6 +71,7 @@ def _complete(records: Records) -> Observed:
         ("u", 1),
         ("z", 1),
         ("Z", 1),
+        ("W", len(question.sealed)),
         ("T", len(question.links)),
         ("R", len(question.folders)),
         ("n", len(question.listings)),

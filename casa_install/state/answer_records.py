@@ -22,7 +22,7 @@ class Records:
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.observed = Observed()
+        self.observed = Observed(key=question.key)
         self.seen: set[tuple[str, int]] = set()
         self.missing: set[int] = set()
         self.not_regular: set[int] = set()
@@ -100,6 +100,14 @@ class Records:
         if not re.fullmatch(r"[0-9a-f]{64}", rest):
             raise ValueError(rest)
         self.digests.append(rest)
+
+    def _sealed(self, rest: str) -> None:
+        number, value = rest.split(" ")
+        path = self.question.sealed[self._once("W", number, len(self.question.sealed))]
+        if re.fullmatch(r"[0-9a-f]{64}", value):
+            self.observed.sealed[path] = value
+        elif value != "-":
+            raise ValueError(rest)
 
     def _target(self, rest: str) -> None:
         number, value = rest.split(" ")
@@ -258,6 +266,7 @@ _RECORDS: dict[str, Callable[[Records, str], None]] = {
     "A": Records._attributes,
     "G": Records._not_regular,
     "D": Records._digest,
+    "W": Records._sealed,
     "T": Records._target,
     "R": Records._folder,
     "N": Records._entry,

@@ -225,6 +225,9 @@ def _expect(resource: PathResource, observed: Observed) -> Action:
     expect: Action = {"type": status.type, "inode": status.inode}
     if status.type == "file" and resource.path in observed.digests:
         expect["sha256"] = observed.digests[resource.path]
+    elif resource.path in observed.sealed:
+        # The host does not know the key any more.
+        expect["ctime"] = status.ctime
     return expect
 
 

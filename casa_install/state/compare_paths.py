@@ -57,6 +57,22 @@ def sha256(content: bytes | LocalFile) -> str:
     return content.sha256 if isinstance(content, LocalFile) else hashlib.sha256(content).hexdigest()
 
 
+def _same_content(resource: File, view: View) -> bool:
+    observed = view.observed
+    if not resource.sensitive:
+        return observed.digests.get(resource.path) == sha256(resource.content)
+    content = resource.content
+    raw = content.path.read_bytes() if isinstance(content, LocalFile) else content
+    return observed.sealed.get(resource.path) == _as_told(resource, raw, view).hex()
+
+
+def _as_told(resource: Resource, content: bytes, view: View) -> bytes:
+    """Return content as the host tells it: of something sensitive its digest with the key, see `probe`."""
+    if not resource.sensitive:
+        return content
+    return hashlib.sha256(view.observed.key.encode("ascii") + content).digest()
+
+
 def _moved_parent(resource: PathResource, view: View) -> Difference | None:
     """Tell where a directory on the way was replaced by a link since we wrote there.
 
@@ -188,7 +204,7 @@ def _file(resource: File, view: View) -> Difference | None:
             hint="look at it on the host and move it away, then run the same command again",
         )
     details = _attributes(resource, status)
-    if view.observed.digests.get(resource.path) != sha256(resource.content):
+    if not _same_content(resource, view):
         return change(
             resource,
             f"change {shown(resource)}",
@@ -235,7 +251,7 @@ def _absent(resource: Absent, view: View) -> Difference | None:
 
 def _line(resource: Line, view: View) -> Difference | None:
     lines = view.observed.lines.get(resource.key)
-    text = resource.text.encode("utf-8", "surrogateescape")
+    text = _as_told(resource, resource.text.encode("utf-8", "surrogateescape"), view)
     what = "a line" if resource.sensitive else f"the line {resource.text!r}"
     if resource.state == "absent":
         return change(resource, f"remove {what} from {resource.path}", aspects="content") if lines else None
@@ -271,7 +287,7 @@ def _block(resource: Block, view: View) -> Difference | None:
         return change(resource, f"add {where}", aspects="missing content")
     return (
         None
-        if status.content == block_content(resource)
+        if status.content == _as_told(resource, block_content(resource), view)
         else change(resource, f"change {where}", aspects="content")
     )
 

@@ -69,6 +69,10 @@ class Observed:
     receipt: bytes | None = None
     paths: dict[str, Status] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    sealed: dict[str, str] = field(default_factory=dict)
+    """Of sensitive files, digests with the key."""
+    key: str = field(repr=False, default="")
+    """What sensitive contents were digested with; of their lines and blocks the digest is told."""
     links: dict[str, bytes] = field(default_factory=dict)
     folders: dict[str, bytes] = field(default_factory=dict)
     listings: dict[str, tuple[bytes, ...] | None] = field(default_factory=dict)

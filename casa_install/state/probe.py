@@ -5,7 +5,8 @@ and targets that could hold any byte travel in hexadecimal. `answer` reads it an
 files that are not ours, only our lines are returned; of ours, only type, attributes and digest.
 
 The script may hold secrets (a sensitive line is compared on the host), so it belongs on standard input or in
-a private file, never on a command line.
+a private file, never on a command line. The answer may be logged (`ansible-playbook -vvv` does so), and of
+anything sensitive it holds no more than a digest with a key that is in the script and nowhere else.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from casa_install.state.render import Desired
+    from casa_install.state.resources import Resource
 
 VERSION = 1
 MAX_ENTRIES = 5000
@@ -68,6 +70,8 @@ class Question:
         nonce: Marks the answer's first and last line.
         paths: Paths of which type and attributes are asked.
         digests: Those of them whose digest is asked, plain names first, as the answer has that order.
+        sealed: Sensitive files, of which a digest with the key is asked.
+        key: What sensitive contents are digested with.
         links: Those of them whose target is asked.
         folders: Directories whose path without links is asked.
         listings: Directories whose entries are asked.
@@ -78,6 +82,7 @@ class Question:
     role: str
     paths: tuple[str, ...]
     digests: tuple[str, ...]
+    sealed: tuple[str, ...]
     links: tuple[str, ...]
     folders: tuple[str, ...]
     listings: tuple[str, ...]
@@ -92,6 +97,7 @@ class Question:
     sysctls: tuple[str, ...]
     checks: tuple[Check, ...]
     stamps: tuple[str, ...]
+    key: str = field(repr=False)
     script: str = field(repr=False, default="")
 
 
@@ -105,7 +111,8 @@ def ask(desired: Desired, *, base: str = "/etc/casa-install") -> Question:
     every = desired.resources
     path_kinds = [item for item in every if isinstance(item, PathResource)]
     paths = _distinct(item.path for item in path_kinds)
-    files = _distinct(item.path for item in every if isinstance(item, File))
+    files = [item for item in every if isinstance(item, File)]
+    open_files = _distinct(item.path for item in files if not item.sensitive)
     directories = [item for item in every if isinstance(item, Directory)]
     users = [item for item in every if isinstance(item, User)]
     groups = [item for item in every if isinstance(item, Group)]
@@ -115,7 +122,9 @@ def ask(desired: Desired, *, base: str = "/etc/casa-install") -> Question:
         "nonce": secrets.token_hex(8),
         "role": desired.role,
         "paths": paths,
-        "digests": tuple(sorted(files, key=lambda path: not _PLAIN.match(path))),
+        "digests": tuple(sorted(open_files, key=lambda path: not _PLAIN.match(path))),
+        "sealed": _distinct(item.path for item in files if item.sensitive),
+        "key": secrets.token_hex(32),
         "links": _distinct(item.path for item in every if isinstance(item, Link)),
         "folders": _distinct(
             [*(path.rpartition("/")[0] or "/" for path in paths), *(item.path for item in directories)]
@@ -158,6 +167,7 @@ def _script(question: Question, stamps: list[tuple[str, ...]], base: str) -> str
         *_receipt(question.role, base),
         *_attributes(question),
         *_digests(question),
+        *(f"sealed {number} {_quote(path)}" for number, path in enumerate(question.sealed)),
         *(
             f"printf 'T {number} x%s\\n' \"$(readlink -n {_quote(path)} | hex)\""
             for number, path in enumerate(question.links)
@@ -165,11 +175,13 @@ def _script(question: Question, stamps: list[tuple[str, ...]], base: str) -> str
         *(f"real {number} {_quote(path)}" for number, path in enumerate(question.folders)),
         *(f"list {number} {_quote(path)}" for number, path in enumerate(question.listings)),
         *(
-            f"T={_quote(item.text)} P={_quote(item.prefix)}; export T P; line {number} {_quote(item.path)}"
+            f"{_seal(item)}T={_quote(item.text)} P={_quote(item.prefix)}; export T P; "
+            f"line {number} {_quote(item.path)}"
             for number, item in enumerate(question.lines)
         ),
         *(
-            f"T={_quote(item.begin)} P={_quote(item.end)}; export T P; block {number} {_quote(item.path)}"
+            f"{_seal(item)}T={_quote(item.begin)} P={_quote(item.end)}; export T P; "
+            f"block {number} {_quote(item.path)}"
             for number, item in enumerate(question.blocks)
         ),
         "unset T P",  # a line may be a secret; what comes next need not inherit it
@@ -177,15 +189,24 @@ def _script(question: Question, stamps: list[tuple[str, ...]], base: str) -> str
         *_accounts(question),
         *_units(question),
         *(f"setting {number} {_quote(sysctl_path(key))}" for number, key in enumerate(question.sysctls)),
-        *(f"try 'C {number}' {_command(item.command)}" for number, item in enumerate(question.checks)),
+        *(
+            f"{_seal(item)}try 'C {number}' {_command(item.command)}"
+            for number, item in enumerate(question.checks)
+        ),
+        "SEAL=",
         *(f"try 'S {number}' {_command(stamp)}" for number, stamp in enumerate(stamps)),
         f"echo 'casa-end {question.nonce}'",
     ]
     limits = f"MAX_ENTRIES={MAX_ENTRIES} MAX_LINES={MAX_LINES} CHECK_SECONDS={CHECK_SECONDS}"
+    limits += f"\nKEY={question.key} SEAL="
     wrapped = "\n".join(body)
     # In a function, so that a shell that reads the script from its standard input has read all of it before
     # the first command could read from there.
     return f"{_FUNCTIONS}\n{limits}\nmain() {{\n{wrapped}\n}}\nmain 2>/dev/null </dev/null\n"
+
+
+def _seal(resource: Resource) -> str:
+    return f"SEAL={'yes' if resource.sensitive else ''}; "
 
 
 def sysctl_path(key: str) -> str:

@@ -7,6 +7,12 @@ unset CDPATH IFS
 set -u
 hex() { od -An -v -tx1 | tr -d ' \n'; }
 hexed() { printf '%s' "$1" | hex; }
+keyed() { { printf '%s' "$KEY"; cat; } | sha256sum | cut -c1-64; }
+# How content is told: of something sensitive no more than a digest that means nothing to others.
+tell() { if [ -n "$SEAL" ]; then keyed; else hex; fi; }
+sealed() {
+  if [ -f "$2" ] && [ ! -L "$2" ]; then printf 'W %s %s\n' "$1" "$(keyed < "$2")"; else printf 'W %s -\n' "$1"; fi
+}
 real() {
   if r=$(cd -P "$2" 2>/dev/null && pwd -P && printf x); then
     if [ "$r" = "$2
@@ -35,7 +41,7 @@ line() {
   awk -v "m=$MAX_LINES" 'BEGIN { t = "=" ENVIRON["T"]; p = ENVIRON["P"] }
     { h = (p != "") ? (index($0, p) == 1) : (("=" $0) == t) }
     h && n < m { print; n++ }' < "$2" | while IFS= read -r x || [ -n "$x" ]; do
-    printf 'L %s %s\n' "$1" "$(hexed "$x")"
+    printf 'L %s %s\n' "$1" "$(printf '%s' "$x" | tell)"
   done
   printf 'l %s .\n' "$1"
 }
@@ -45,7 +51,7 @@ block() {
     ("=" $0) == b { bs++; if (!bl) bl = NR } ("=" $0) == e { es++; if (!el) el = NR }
     END { print bs+0, es+0, (bl <= el) ? 1 : 0 }' < "$2")
   printf 'B %s %s %s\n' "$1" "$s" "x$(awk 'BEGIN { b = "=" ENVIRON["T"]; e = "=" ENVIRON["P"] }
-    ("=" $0) == e { i = 0 } i { print } ("=" $0) == b { i = 1 }' < "$2" | hex)"
+    ("=" $0) == e { i = 0 } i { print } ("=" $0) == b { i = 1 }' < "$2" | tell)"
 }
 account() {
   if o=$(getent "$3" "$4"); then printf '%s %s x%s\n' "$1" "$2" "$(hexed "$o")"
@@ -92,5 +98,6 @@ try() {
   if command -v timeout > /dev/null; then o=$(timeout "$CHECK_SECONDS" "$@" 2>&1)
   else o=$("$@" 2>&1); fi
   s=$?
+  if [ -n "$SEAL" ]; then o=; fi
   printf '%s %s x%s\n' "$i" "$s" "$(printf '%s' "$o" | head -c 300 | hex)"
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from casa_install.state.answer import ProbeError, read_answer
 from casa_install.state.findings import Place
 from casa_install.state.probe import MAX_ENTRIES, ask
 from casa_install.state.render import Desired
-from casa_install.state.resources import Block, Directory, File, Line, Link
+from casa_install.state.resources import Block, Check, Directory, File, Line, Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -307,5 +308,30 @@ def test_secrets_in_the_script_never_become_arguments_of_a_process(site: Site) -
     script = ask(Desired("demo", (line,), {}, ()), base=site.host.base).script
     (using,) = [text for text in script.splitlines() if "CANARY" in text]
     # An assignment is the shell's own, and `line` is a function: no program gets the text as an argument.
-    assert using == "T='CANARY' P='token='; export T P; line 0 '/etc/hosts'"
+    assert using == "SEAL=yes; T='CANARY' P='token='; export T P; line 0 '/etc/hosts'"
     assert "unset T P" in script.split("CANARY")[1]
+
+
+def test_an_answer_that_is_logged_tells_nothing_of_what_is_sensitive(site: Site) -> None:
+    (site.root / "f").write_text("CANARY\n")
+    block = "# BEGIN casa-install m\nCANARY\n# END casa-install m\n"
+    (site.root / "g").write_text(f"token=CANARY\n{block}")
+    f, g = f"{site.root}/f", f"{site.root}/g"
+    common: dict[str, Any] = {"place": HERE, "sensitive": True}
+    resources = (
+        File(path=f, content=b"CANARY\n", **common),
+        Line(path=g, text="token=CANARY", prefix="token=", **common),
+        Block(path=g, marker="m", content="CANARY\n", **common),
+        Check(check="c", command=("cat", f), **common),
+    )
+    question = ask(Desired("demo", resources, {}, ()), base=site.host.base)
+    raw = site.host.probe(question.script)
+    told = raw.decode("ascii")
+    for content in (b"CANARY", b"CANARY\n", b"token=CANARY", b"token=CANARY\n"):
+        assert content.hex() not in told
+        for name in ("md5", "sha1", "sha256"):
+            assert hashlib.new(name, content).hexdigest() not in told
+    assert question.key not in told
+    again = ask(Desired("demo", resources, {}, ()), base=site.host.base)
+    first, second = read_answer(question, raw), read_answer(again, site.host.probe(again.script))
+    assert first.sealed[f] != second.sealed[f], "equal secrets look equal in two logs"

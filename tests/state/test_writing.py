@@ -142,6 +142,16 @@ def test_a_file_replaced_by_an_equal_one_is_not_overwritten(tmp_path: Path) -> N
         write_file(new(path, expected=expected), PLAIN)
 
 
+def test_a_secret_edited_since_the_probe_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    status = path.stat()
+    expected = Expected("file", inode=status.st_ino, ctime=int(status.st_ctime) - 5)
+    with pytest.raises(HostError, match="was edited"):
+        write_file(new(path, expected=expected), PLAIN)
+    write_file(new(path, expected=Expected("file", inode=status.st_ino, ctime=int(status.st_ctime))), PLAIN)
+
+
 def test_a_file_that_appeared_since_the_probe_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("theirs")
     with pytest.raises(HostError, match="was edited"):

@@ -55,12 +55,13 @@ def _number(name: str | None, what: str, path: str) -> int:
 class Expected:
     """What the probe saw, which must still be there when the change is made.
 
-    `inode` 0 means "not compared". `sha256` is compared for regular files only.
+    `inode` 0 and `ctime` 0 (seconds) mean "not compared". `sha256` is compared for regular files only.
     """
 
     type: str = "any"
     sha256: str = ""
     inode: int = 0
+    ctime: int = 0
 
     @classmethod
     def of(cls, action: dict[str, Any]) -> Expected:
@@ -102,6 +103,8 @@ def require_unchanged(
     same = expected.type in ("any", found)
     if same and status is not None and expected.inode:
         same = status.st_ino == expected.inode
+    if same and status is not None and expected.ctime:
+        same = int(status.st_ctime) == expected.ctime
     if same and found == "file" and expected.sha256:
         same = digest(directory, name) == expected.sha256
     if not same:

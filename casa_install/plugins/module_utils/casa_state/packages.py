@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from .receipts import Receipt
 
 _LIST = ["dpkg-query", "-W", "-f=K ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\\n"]
-# Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8). What others merely recommend or suggest
-# does not hold these packages: it was not there before us either.
+# Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8). What something merely suggests, as
+# debconf does perl, or recommends, as libc6 does libidn2-0, was not missed before it came along.
 _ORPHANS = [
     "apt-get",
-    "--option=APT::AutoRemove::RecommendsImportant=false",
-    "--option=APT::AutoRemove::SuggestsImportant=false",
     "--simulate",
     "--quiet=2",
+    "-o=APT::AutoRemove::SuggestsImportant=false",
+    "-o=APT::AutoRemove::RecommendsImportant=false",
     "autoremove",
 ]
 
