@@ -18,20 +18,29 @@ Call = tuple[str, dict[str, Any]]
 _INDEX_SECONDS = 3600
 """How old a package index may be before an installation reads it anew."""
 
-_CONTINUE_DPKG = [
-    "env",
-    "DEBIAN_FRONTEND=noninteractive",
-    "dpkg",
-    "--force-confdef",
-    "--force-confold",
-    "--configure",
-    "-a",
-]
+_LOCK_SECONDS = 300
+"""How long another package manager is waited for, such as one that outlived a killed run."""
+
+# dpkg gives up at once where it is locked, and has no option to wait as apt has.
+_CONTINUE_DPKG = """
+seconds=$1
+while ! said=$(dpkg --force-confdef --force-confold --configure -a 2>&1); do
+    case $said in
+        *"is locked"* | *"was locked"*)
+            [ "$seconds" -gt 0 ] || { printf '%s\\n' "$said" >&2; exit 1; }
+            seconds=$((seconds - 1))
+            sleep 1 ;;
+        *) printf '%s\\n' "$said" >&2; exit 1 ;;
+    esac
+done
+"""
 
 
 def continue_interrupted() -> Call:
-    """Return the call that lets a dpkg that was killed finish its work."""
-    return "ansible.builtin.command", {"argv": _CONTINUE_DPKG}
+    """Return the call that lets a killed dpkg finish its work; one that still works is waited for."""
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"]
+    argv = [*environment, "sh", "-c", _CONTINUE_DPKG, "continue", str(_LOCK_SECONDS)]
+    return "ansible.builtin.command", {"argv": argv}
 
 
 def package_calls(differences: Iterable[Difference], manager: str, *, fresh_index: bool) -> list[Call]:
@@ -79,6 +88,7 @@ def _install(packages: list[Package], manager: str, *, fresh_index: bool) -> Cal
         # 101 in policy-rc.d keeps a service from starting before its configuration is there.
         arguments.update(
             policy_rc_d=101,
+            lock_timeout=_LOCK_SECONDS,
             update_cache=True,
             cache_valid_time=0 if fresh_index else _INDEX_SECONDS,
             allow_change_held_packages=any(package.held for package in packages),

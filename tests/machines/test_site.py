@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +31,14 @@ def units(lab: Lab) -> dict[str, str]:
 
 def pool(lab: Lab) -> list[str]:
     return sorted(lab.ssh("cm1", "condor_status -af Machine -constraint 'SlotType =!= \"Dynamic\"'").split())
+
+
+def executed(run: Path) -> Counter[tuple[str, str]]:
+    """Tasks that a run executed, per host and role."""
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    found = Counter((row["host"], row["role"]) for row in events if row["event"] == "ok" and row.get("role"))
+    assert {role for _, role in found} >= {"casa.install.base", "casa.install.htcondor"}
+    return found
 
 
 def await_on(lab: Lab, machine: str, question: str, run: subprocess.Popen[str]) -> None:
@@ -62,6 +73,8 @@ def test_second_run_changes_and_restarts_nothing(lab: Lab) -> None:
     assert code == 0, seen
     assert result["changed"] == 0, result["hosts"]
     assert units(lab) == before
+    for (host, role), tasks in executed(Path(result["run_directory"])).items():
+        assert tasks <= 5, f"{role} runs {tasks} tasks on {host} though nothing is to be done"
 
 
 def test_host_without_sshd_is_named_and_the_others_are_installed(lab: Lab) -> None:

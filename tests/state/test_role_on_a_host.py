@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from casa_install.errors import CasaError
 from casa_install.plugins.module_utils.casa_state.platform import PlainPlatform
 from casa_install.state.host import RefusalError
+from casa_install.state.host_modules import continue_interrupted
 from casa_install.state.phases import chosen_tags
 
 if TYPE_CHECKING:
@@ -106,7 +108,35 @@ def test_dpkg_that_was_killed_goes_on_first(site: Site) -> None:
     site.host.probe = lambda script: probe(script).replace(b"k dpkg 1 whole", b"k dpkg 1 interrupted")  # type: ignore[method-assign]
     site.apply()
     assert [name for name, _ in site.host.calls] == ["ansible.builtin.command", "ansible.builtin.apt"]
-    assert site.host.calls[0][1]["argv"][-2:] == ["--configure", "-a"]
+    assert "--configure -a" in " ".join(site.host.calls[0][1]["argv"])
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "calls"),
+    [
+        ("dpkg: error: dpkg frontend lock was locked by <unknown> process with pid 835", 0, 2),
+        ("dpkg: error processing package demo", 1, 1),
+    ],
+    ids=["locked", "broken"],
+)
+def test_a_dpkg_that_still_works_is_waited_for(tmp_path: Path, said: str, status: int, calls: int) -> None:
+    fake = tmp_path / "dpkg"
+    fake.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        f"[ $(wc -l < {tmp_path}/calls) -gt 1 ] || {{ echo '{said}' >&2; exit 2; }}\n"
+    )
+    fake.chmod(0o755)
+    _, arguments = continue_interrupted()
+    done = subprocess.run(
+        arguments["argv"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert (tmp_path / "calls").read_text().count("--configure -a") == calls
+    assert (said in done.stderr) is bool(status)
 
 
 def test_a_dry_run_on_a_clean_host_says_what_cannot_be_known_yet(site: Site) -> None:

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
 _LIST = ["dpkg-query", "-W", "-f=K ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\\n"]
 # Only told, by apt's own resolver: "Remv NAME [VERSION]", apt-get(8). What something merely suggests, as
-# debconf does perl, was not missed before it came along.
-_ORPHANS = ["apt-get", "--simulate", "--quiet=2", "-o=APT::AutoRemove::SuggestsImportant=false", "autoremove"]
+# debconf does perl, or recommends, as libc6 does libidn2-0, was not missed before it came along.
+_ORPHANS = [
+    "apt-get",
+    "--simulate",
+    "--quiet=2",
+    "-o=APT::AutoRemove::SuggestsImportant=false",
+    "-o=APT::AutoRemove::RecommendsImportant=false",
+    "autoremove",
+]
 
 
 class CameAlong:
