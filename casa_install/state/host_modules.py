@@ -133,10 +133,10 @@ def account_calls(differences: Iterable[Difference]) -> list[Call]:
 
 
 def package_removal(names: list[str], manager: str) -> Call:
-    """Return the call that takes packages away."""
+    """Return the call that takes packages away; a hold keeps a version, it is no answer to a removal."""
     arguments: dict[str, Any] = {"name": names, "state": "absent"}
     if manager == "dpkg":
-        arguments["purge"] = True
+        arguments.update(purge=True, allow_change_held_packages=True)
     return _MANAGERS[manager], arguments
 
 

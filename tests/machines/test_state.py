@@ -135,7 +135,7 @@ def test_killed_while_packages_are_installed(demo: Lab) -> None:
     demo.podman_exec("demo", "dpkg", "--purge", "casademo-services", "casademo-library")
     demo.podman_exec("demo", "touch", "/run/state-demo-hold-package")
     run = demo.start_apply(*generation("second"))
-    await_on(demo, "pgrep -f casademo-services.postinst", run)
+    await_on(demo, "pgrep -f '[c]asademo-services.postinst'", run)
     kill_everything(demo, run)
     status = demo.podman_exec("demo", "dpkg-query", "-W", "-f", "${db:Status-Status}", "casademo-services")
     assert status == "half-configured"

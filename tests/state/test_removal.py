@@ -150,7 +150,10 @@ def test_only_packages_users_and_groups_that_we_added_go_and_no_homes(site: Site
     site.host.calls.clear()
     site.remove()
     assert site.host.calls == [
-        ("ansible.builtin.apt", {"name": ["demo"], "state": "absent", "purge": True}),
+        (
+            "ansible.builtin.apt",
+            {"name": ["demo"], "state": "absent", "purge": True, "allow_change_held_packages": True},
+        ),
         ("ansible.builtin.user", {"name": "demo", "state": "absent", "remove": False}),
         ("ansible.builtin.group", {"name": "demo", "state": "absent"}),
     ]

@@ -449,7 +449,12 @@ def test_an_entry_that_left_the_list_is_removed_on_the_next_full_apply(site: Sit
     outcome = site.apply()
     assert not outcome.failures
     assert (site.root / "b").read_text() == "theirs"
-    assert site.host.calls == [("ansible.builtin.apt", {"name": ["demo"], "state": "absent", "purge": True})]
+    assert site.host.calls == [
+        (
+            "ansible.builtin.apt",
+            {"name": ["demo"], "state": "absent", "purge": True, "allow_change_held_packages": True},
+        )
+    ]
     assert site.apply().changed is False
 
 
