@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from casa_install.state.answer_fields import from_hex, plain_hex, whole_number
 from casa_install.state.observed import BlockStatus, CommandResult, Observed, PackageStatus, Status
 from casa_install.state.probe import MAX_ENTRIES, UNIT_PROPERTIES
 
@@ -45,7 +46,7 @@ class Records:
         _RECORDS[tag](self, rest)
 
     def _once(self, tag: str, number: str | int, limit: int) -> int:
-        index = _number(number) if isinstance(number, str) else number
+        index = whole_number(number) if isinstance(number, str) else number
         if index >= limit or (tag, index) in self.seen:
             raise ValueError(tag)
         self.seen.add((tag, index))
@@ -53,20 +54,20 @@ class Records:
 
     def _uid(self, rest: str) -> None:
         self._once("u", 0, 1)
-        self.observed.uid = _number(rest)
+        self.observed.uid = whole_number(rest)
 
     def _receipts(self, rest: str) -> None:
         self._once("z", 0, 1)
         if rest != "-":
             mode, uid = rest.split(" ")
-            self.observed.receipts_mode, self.observed.receipts_uid = int(mode, 16), _number(uid)
+            self.observed.receipts_mode, self.observed.receipts_uid = int(mode, 16), whole_number(uid)
 
     def _receipt(self, rest: str) -> None:
         self._once("Z", 0, 1)
         if rest == "!":
             self.observed.receipt = b""  # not a regular file: read as a damaged receipt
         elif rest != "-":
-            self.observed.receipt = _hex(rest)
+            self.observed.receipt = from_hex(rest)
 
     def _missing(self, rest: str) -> None:
         self.missing.add(self._once("M", rest, len(self.question.paths)))
@@ -81,11 +82,11 @@ class Records:
             Status(
                 type=_TYPES.get(mode & 0o170000, "special"),
                 mode=mode & 0o7777,
-                uid=_number(uid),
-                gid=_number(gid),
-                size=_number(size),
-                inode=_number(inode),
-                device=_number(device),
+                uid=whole_number(uid),
+                gid=whole_number(gid),
+                size=whole_number(size),
+                inode=whole_number(inode),
+                device=whole_number(device),
                 mtime=int(mtime),
                 ctime=int(ctime),
                 owner=owner,
@@ -112,7 +113,7 @@ class Records:
     def _target(self, rest: str) -> None:
         number, value = rest.split(" ")
         path = self.question.links[self._once("T", number, len(self.question.links))]
-        self.observed.links[path] = _hex(value)
+        self.observed.links[path] = from_hex(value)
 
     def _folder(self, rest: str) -> None:
         number, value = rest.split(" ")
@@ -120,14 +121,14 @@ class Records:
         if value == "=":
             self.observed.folders[path] = path.encode("utf-8", "surrogateescape")
         elif value != "-":
-            self.observed.folders[path] = _hex(value)
+            self.observed.folders[path] = from_hex(value)
 
     def _entry(self, rest: str) -> None:
         number, value = rest.split(" ")
-        name = value[1:].encode() if value.startswith("=") else _hex(value)
+        name = value[1:].encode() if value.startswith("=") else from_hex(value)
         if not name:
             raise ValueError(rest)
-        self.entries.setdefault(_number(number), []).append(name)
+        self.entries.setdefault(whole_number(number), []).append(name)
 
     def _listing(self, rest: str) -> None:
         number, count = rest.split(" ")
@@ -136,16 +137,16 @@ class Records:
         if count == "-":
             return
         entries = self.entries.pop(index, [])
-        if _number(count) > MAX_ENTRIES:
+        if whole_number(count) > MAX_ENTRIES:
             self.observed.listings[path] = None
-        elif _number(count) != len(entries) or len(set(entries)) != len(entries):
+        elif whole_number(count) != len(entries) or len(set(entries)) != len(entries):
             raise ValueError(rest)
         else:
             self.observed.listings[path] = tuple(entries)
 
     def _line(self, rest: str) -> None:
         number, _, value = rest.partition(" ")
-        self.lines.setdefault(_number(number), []).append(bytes.fromhex(_plain_hex(value)))
+        self.lines.setdefault(whole_number(number), []).append(bytes.fromhex(plain_hex(value)))
 
     def _lines(self, rest: str) -> None:
         number, value = rest.split(" ")
@@ -163,7 +164,7 @@ class Records:
         begins, ends, ordered, content = value.split(" ")
         once = begins == ends == "1"
         sound = (once and ordered == "1") or begins == ends == "0"
-        self.observed.blocks[self.question.blocks[index].key] = BlockStatus(once, sound, _hex(content))
+        self.observed.blocks[self.question.blocks[index].key] = BlockStatus(once, sound, from_hex(content))
 
     def _package(self, rest: str) -> None:
         name, want, status, version = rest.split(" ")
@@ -190,10 +191,10 @@ class Records:
         if value == "-":
             self.accounts[(tag, index)] = None
             return
-        fields = tuple(_hex(value).decode("utf-8", "surrogateescape").split(":"))
+        fields = tuple(from_hex(value).decode("utf-8", "surrogateescape").split(":"))
         if len(fields) != width:
             raise ValueError(rest)
-        _number(fields[2]), _number(fields[3] if width == 7 else "0")
+        whole_number(fields[2]), whole_number(fields[3] if width == 7 else "0")
         self.accounts[(tag, index)] = fields
 
     def _local(self, tag: str, limit: int, rest: str) -> None:
@@ -206,13 +207,13 @@ class Records:
     def _group_ids(self, rest: str) -> None:
         number, _, value = rest.partition(" ")
         index = self._once("I", number, len(self.question.users))
-        self.group_ids[index] = () if value == "-" else tuple(_number(item) for item in value.split(" "))
+        self.group_ids[index] = () if value == "-" else tuple(whole_number(item) for item in value.split(" "))
 
     def _units(self, rest: str) -> None:
         self._once("U", 0, 1)
         if rest == "-":
             return
-        blocks = _hex(rest).decode("utf-8", "surrogateescape").split("\n\n")
+        blocks = from_hex(rest).decode("utf-8", "surrogateescape").split("\n\n")
         if len(blocks) != len(self.question.units):
             raise ValueError(rest)
         self.observed.units = {}
@@ -234,14 +235,14 @@ class Records:
         index = self._once("Q", number, len(self.question.sysctls))
         if value != "-":
             self.observed.sysctls[self.question.sysctls[index]] = " ".join(
-                _hex(value).decode("ascii").split()
+                from_hex(value).decode("ascii").split()
             )
 
     def _command(self, tag: str, names: tuple[str, ...], into: dict[str, CommandResult], rest: str) -> None:
         number, status, output = rest.split(" ")
         index = self._once(tag, number, len(names))
-        text = _hex(output).decode("utf-8", "replace")
-        into[names[index]] = CommandResult(_number(status), text.strip())
+        text = from_hex(output).decode("utf-8", "replace")
+        into[names[index]] = CommandResult(whole_number(status), text.strip())
 
     def _check(self, rest: str) -> None:
         self._command("C", tuple(check.name for check in self.question.checks), self.observed.checks, rest)
@@ -289,21 +290,3 @@ _RECORDS: dict[str, Callable[[Records, str], None]] = {
     "C": Records._check,
     "S": Records._stamp,
 }
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,20}", text):
-        raise ValueError(text)
-    return int(text)
-
-
-def _plain_hex(text: str) -> str:
-    if not re.fullmatch(r"(?:[0-9a-f]{2})*", text):
-        raise ValueError(text)
-    return text
-
-
-def _hex(text: str) -> bytes:
-    if not text.startswith("x"):
-        raise ValueError(text)
-    return bytes.fromhex(_plain_hex(text[1:]))

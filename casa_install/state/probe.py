@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from casa_install.state.probe_words import literal, quote
 from casa_install.state.resources import (
     Block,
     Check,
@@ -167,28 +168,28 @@ def _script(question: Question, stamps: list[tuple[str, ...]], base: str) -> str
         *_receipt(question.role, base),
         *_attributes(question),
         *_digests(question),
-        *(f"sealed {number} {_quote(path)}" for number, path in enumerate(question.sealed)),
+        *(f"sealed {number} {quote(path)}" for number, path in enumerate(question.sealed)),
         *(
-            f"printf 'T {number} x%s\\n' \"$(readlink -n {_quote(path)} | hex)\""
+            f"printf 'T {number} x%s\\n' \"$(readlink -n {quote(path)} | hex)\""
             for number, path in enumerate(question.links)
         ),
-        *(f"real {number} {_quote(path)}" for number, path in enumerate(question.folders)),
-        *(f"list {number} {_quote(path)}" for number, path in enumerate(question.listings)),
+        *(f"real {number} {quote(path)}" for number, path in enumerate(question.folders)),
+        *(f"list {number} {quote(path)}" for number, path in enumerate(question.listings)),
         *(
-            f"{_seal(item)}T={_quote(item.text)} P={_quote(item.prefix)}; export T P; "
-            f"line {number} {_quote(item.path)}"
+            f"{_seal(item)}T={quote(item.text)} P={quote(item.prefix)}; export T P; "
+            f"line {number} {quote(item.path)}"
             for number, item in enumerate(question.lines)
         ),
         *(
-            f"{_seal(item)}T={_quote(item.begin)} P={_quote(item.end)}; export T P; "
-            f"block {number} {_quote(item.path)}"
+            f"{_seal(item)}T={quote(item.begin)} P={quote(item.end)}; export T P; "
+            f"block {number} {quote(item.path)}"
             for number, item in enumerate(question.blocks)
         ),
         "unset T P",  # a line may be a secret; what comes next need not inherit it
         *_packages(question),
         *_accounts(question),
         *_units(question),
-        *(f"setting {number} {_quote(sysctl_path(key))}" for number, key in enumerate(question.sysctls)),
+        *(f"setting {number} {quote(sysctl_path(key))}" for number, key in enumerate(question.sysctls)),
         *(
             f"{_seal(item)}try 'C {number}' {_command(item.command)}"
             for number, item in enumerate(question.checks)
@@ -214,16 +215,12 @@ def sysctl_path(key: str) -> str:
     return PROC_SYS + (key if "/" in key else key.replace(".", "/"))
 
 
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "'\"'\"'") + "'"
-
-
 def _command(words: tuple[str, ...]) -> str:
     return " ".join(shlex.quote(word) for word in words)
 
 
 def _receipt(role: str, base: str) -> list[str]:
-    folder, path = _quote(f"{base}/receipts"), _quote(f"{base}/receipts/{role}.json")
+    folder, path = quote(f"{base}/receipts"), quote(f"{base}/receipts/{role}.json")
     return [
         f"if [ -e {folder} ] || [ -L {folder} ]; then stat -c 'z %f %u' {folder}; else echo 'z -'; fi",
         f"if [ -f {path} ] && [ ! -L {path} ] && [ -r {path} ]; then "
@@ -236,7 +233,7 @@ def _attributes(question: Question) -> list[str]:
     """Ask for all attributes with one stat(1); what is missing is told before, by number."""
     commands = ["set --"]
     for number, path in enumerate(question.paths):
-        quoted = _quote(path)
+        quoted = quote(path)
         commands.append(
             f"if [ -e {quoted} ] || [ -L {quoted} ]; then set -- \"$@\" {quoted}; else echo 'M {number}'; fi"
         )
@@ -249,7 +246,7 @@ def _digests(question: Question) -> list[str]:
     commands = ["set --"]
     odd = []
     for number, path in enumerate(question.digests):
-        quoted = _quote(path)
+        quoted = quote(path)
         regular = f"[ -f {quoted} ] && [ ! -L {quoted} ]"
         if _PLAIN.match(path):
             commands.append(f"if {regular}; then set -- \"$@\" {quoted}; else echo 'G {number}'; fi")
@@ -264,7 +261,7 @@ def _digests(question: Question) -> list[str]:
 
 def _packages(question: Question) -> list[str]:
     """Ask which package manager there is, and with it for the packages."""
-    names = " ".join(map(_quote, question.packages))
+    names = " ".join(map(quote, question.packages))
     dpkg = "K ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\\n"
     rpm = "K %{NAME} install installed %{VERSION}-%{RELEASE}\\n"
     return [
@@ -280,13 +277,13 @@ def _packages(question: Question) -> list[str]:
 def _accounts(question: Question) -> list[str]:
     commands = []
     for number, user in enumerate(question.users):
-        commands.append(f"account P {number} passwd {_quote(user)}")
-        commands.append(f"local_account p {number} passwd {_quote(user)}")
-        commands.append(f"printf 'I {number} %s\\n' \"$(id -G {_quote(user)} || echo -)\"")
+        commands.append(f"account P {number} passwd {quote(user)}")
+        commands.append(f"local_account p {number} passwd {quote(user)}")
+        commands.append(f"printf 'I {number} %s\\n' \"$(id -G {quote(user)} || echo -)\"")
     commands += [f"account Y {number} passwd {uid}" for number, uid in enumerate(question.uids)]
     for number, group in enumerate(question.groups):
-        commands.append(f"account E {number} group {_quote(group)}")
-        commands.append(f"local_account e {number} group {_quote(group)}")
+        commands.append(f"account E {number} group {quote(group)}")
+        commands.append(f"local_account e {number} group {quote(group)}")
     commands += [f"account F {number} group {gid}" for number, gid in enumerate(question.gids)]
     return commands
 
@@ -294,16 +291,10 @@ def _accounts(question: Question) -> list[str]:
 def _units(question: Question) -> list[str]:
     if not question.units:
         return []
-    names = " ".join(map(_quote, question.units))
+    names = " ".join(map(quote, question.units))
     properties = " ".join(f"-p {name}" for name in UNIT_PROPERTIES)
     show = f"systemctl show --timestamp=unix {properties} {names}"
     checks = [
-        f"vendor {number} {_quote(unit)} {_quote(_literal(unit))}"
-        for number, unit in enumerate(question.units)
+        f"vendor {number} {quote(unit)} {quote(literal(unit))}" for number, unit in enumerate(question.units)
     ]
     return [f"if o=$({show}); then printf 'U x%s\\n' \"$(hexed \"$o\")\"; else echo 'U -'; fi", *checks]
-
-
-def _literal(text: str) -> str:
-    """Return an extended regular expression that matches `text` and nothing else."""
-    return re.sub(r"([.\\+*?\[\]^$(){}|])", r"\\\1", text)

@@ -55,8 +55,7 @@ class Batch:
     def apply(self) -> dict[str, Any]:
         """Do everything; returns `done` (descriptions), `failures` (message, hint), `notes`.
 
-        A failure of one action leaves that one thing as it was and does not stop the others, except where
-        nothing else could succeed either. Faults before the first change are raised.
+        A failed action leaves its thing as it was and stops others only where none of them could succeed.
 
         Raises:
             HostError: The lock is held, or the receipts cannot be trusted or written: nothing was changed.
