@@ -247,7 +247,6 @@ class Batch:
 
     def _own(self, action: dict[str, Any], ours: dict[str, Any] | None) -> None:
         """Note what we left, for the receipt; None keeps what it says already."""
-        key = (action["entry"]["kind"], action["entry"]["name"])
         if ours is None:
             return
         if action["entry"]["kind"] in _PATH_KINDS:
@@ -255,7 +254,7 @@ class Batch:
             with open_directory(parent) as directory:
                 if directory.path != parent:
                     ours = {**ours, "parent": directory.path}
-        self._ours[key] = ours
+        self._ours[action["entry"]["kind"], action["entry"]["name"]] = ours
 
 
 _OPERATIONS: dict[str, Callable[[Batch, dict[str, Any], Receipt], None]] = {
