@@ -118,7 +118,9 @@ def entry_of(resource: Resource, first: Observed) -> Action:
     before = _before(resource, first)
     if before is not None:
         entry["before"] = before
-    if isinstance(resource, Line):
+    if isinstance(resource, (Package, Line, Block)) and resource.state == "absent":
+        entry["ours"] = {"removed": True}
+    elif isinstance(resource, Line):
         entry["ours"] = {} if resource.sensitive else {"text": resource.text}
     elif isinstance(resource, Unit):
         entry["ours"] = {"masked": True} if resource.masked else {}

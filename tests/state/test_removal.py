@@ -247,3 +247,38 @@ def test_removal_goes_backwards_by_phase_and_within_it() -> None:
     entries = [Entry(kind, f"{kind}1", phase, {"type": "absent"}) for kind, phase in names]
     order = [step.entry.kind for step in plan_removal(Receipt("demo", entries))]
     assert order == ["unit", "line", "file", "user", "package"]
+
+
+GONE = """\
+    roots: ["{{ root }}"]
+    resources:
+      - {package: theirs, state: absent}
+      - {package: never, state: absent}
+      - {absent: "{{ root }}/never"}
+      - {line: "{{ root }}/f", text: old line, state: absent}
+      - {line: "{{ root }}/f", text: never, state: absent}
+      - {block: "{{ root }}/f", marker: old, content: "", state: absent}
+"""
+
+
+def test_what_we_had_removed_is_put_back_or_told(site: Site) -> None:
+    block = "# BEGIN casa-install old\nin it\n# END casa-install old\n"
+    (site.root / "f").write_text(f"old line\nkept\n{block}")
+    packages = site.host.fakes / "packages"
+    packages.write_text("K theirs install installed 1.5\n")
+    site.host.on_module = lambda *_: bool(packages.write_text("")) or True
+    site.role.write(GONE)
+    assert not site.apply().failures
+    assert (site.root / "f").read_text() == "kept\n"
+    site.host.calls.clear()
+    outcome = site.remove(check=True)
+    assert outcome.done == [
+        f"put back the block that we removed from {site.root}/f",
+        f"put back the line that we removed from {site.root}/f",
+    ]
+    outcome = site.remove()
+    assert not outcome.failures
+    assert (site.root / "f").read_text() == f"kept\n{block}old line\n"
+    assert "package theirs 1.5 was there before; it is not installed again" in outcome.notes
+    assert not site.host.calls
+    assert not (site.host.scratch / "casa").exists()

@@ -52,8 +52,13 @@ class Entry:
 
     @property
     def added(self) -> bool:
-        """True where nothing was there before us, so removal may take it away."""
-        return self.before.get("type") == "absent"
+        """True where nothing was there before us and something is now, so removal may take it away."""
+        return self.before.get("type") == "absent" and not self.removed
+
+    @property
+    def removed(self) -> bool:
+        """True where we saw to it that something is not there."""
+        return self.kind == "absent" or bool(self.ours.get("removed"))
 
 
 @dataclass

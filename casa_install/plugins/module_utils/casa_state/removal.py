@@ -194,12 +194,17 @@ class Removal:
         if content is None:
             return
         text = entry.ours.get("text")
-        changed = edits.undo_line(
-            content,
-            None if text is None else os.fsencode(text),
-            os.fsencode(entry.before["prefix"]),
-            self._replaced(entry),
-        )
+        replaced = self._replaced(entry)
+        if entry.removed:
+            # Where it stood is not known any more.
+            changed = content if replaced is None else edits.set_line(content, replaced, b"")
+        else:
+            changed = edits.undo_line(
+                content,
+                None if text is None else os.fsencode(text),
+                os.fsencode(entry.before["prefix"]),
+                replaced,
+            )
         self._write_back(entry, path, content, changed)
 
     def _block(self, entry: Entry) -> None:
@@ -209,6 +214,8 @@ class Removal:
             return
         begin, end = os.fsencode(entry.before["begin"]), os.fsencode(entry.before["end"])
         replaced = self._replaced(entry)
+        if entry.removed and replaced is None:
+            return
         try:
             if replaced is None:
                 changed = edits.drop_block(content, begin, end)

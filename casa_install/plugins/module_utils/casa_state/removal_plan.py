@@ -46,7 +46,24 @@ def _came_along(entry: Entry) -> str:
     return f", and what is needed no longer of the {len(came)} that came along"
 
 
+def _step_back(entry: Entry) -> Step:
+    """What becomes of something that we had removed."""
+    path = entry.before.get("path", entry.name)
+    if entry.before.get("type") == "absent":
+        return Step(entry, "keep", f"nothing to put back for {entry.kind} {entry.name}")
+    if entry.kind == "package":
+        version = entry.before.get("version", "")
+        return Step(
+            entry, "keep", f"package {entry.name} {version} was there before; it is not installed again"
+        )
+    if entry.kind in ("line", "block"):
+        return Step(entry, "restore", f"put back the {entry.kind} that we removed from {path}")
+    return Step(entry, "restore", f"put back {entry.name}")
+
+
 def _step(entry: Entry) -> Step:
+    if entry.removed:
+        return _step_back(entry)
     if entry.kind in ("package", "user", "group"):
         if entry.added:
             suffix = ", keep its home directory" if entry.kind == "user" else _came_along(entry)
