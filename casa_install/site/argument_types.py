@@ -104,7 +104,7 @@ def _is_int(data: object) -> bool:
 
 def _is_float(data: object) -> bool:
     try:
-        float(data)  # type: ignore[arg-type]
+        float(data)  # type: ignore[arg-type]  # what it cannot take is caught below
     except (TypeError, ValueError, OverflowError):
         return False
     return True

@@ -203,7 +203,7 @@ class _Composer:
         return str(getattr(value, "data", "")), place
 
     def _set(self, top: _Open, key: str, place: Place, value: Value) -> None:
-        assert isinstance(top.value, DictValue)  # noqa: S101
+        assert isinstance(top.value, DictValue)  # noqa: S101 - for the type checker; keys are read in mappings only
         if key == "<<":
             top.merges.append((place, value))
             return

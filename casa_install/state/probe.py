@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,34 +119,32 @@ def ask(desired: Desired, *, base: str = "/etc/casa-install") -> Question:
     groups = [item for item in every if isinstance(item, Group)]
     group_names = [*(item.group for item in groups), *_groups_of(users)]
     units = [*(item.unit for item in every if isinstance(item, Unit)), *_handler_units(desired)]
-    parts = {
-        "nonce": secrets.token_hex(8),
-        "role": desired.role,
-        "paths": paths,
-        "digests": tuple(sorted(open_files, key=lambda path: not _PLAIN.match(path))),
-        "sealed": _distinct(item.path for item in files if item.sensitive),
-        "key": secrets.token_hex(32),
-        "links": _distinct(item.path for item in every if isinstance(item, Link)),
-        "folders": _distinct(
+    question = Question(
+        nonce=secrets.token_hex(8),
+        role=desired.role,
+        paths=paths,
+        digests=tuple(sorted(open_files, key=lambda path: not _PLAIN.match(path))),
+        sealed=_distinct(item.path for item in files if item.sensitive),
+        key=secrets.token_hex(32),
+        links=_distinct(item.path for item in every if isinstance(item, Link)),
+        folders=_distinct(
             [*(path.rpartition("/")[0] or "/" for path in paths), *(item.path for item in directories)]
         ),
-        "listings": _distinct(item.path for item in directories if item.exclusive or item.shared),
-        "lines": tuple(item for item in every if isinstance(item, Line)),
-        "blocks": tuple(item for item in every if isinstance(item, Block)),
-        "packages": _distinct(item.package for item in every if isinstance(item, Package)),
-        "users": _distinct(item.user for item in users),
-        "uids": tuple(sorted({item.uid for item in users if item.uid is not None})),
-        "groups": _distinct(group_names),
-        "gids": tuple(sorted({item.gid for item in groups if item.gid is not None})),
-        "units": _distinct(units),
-        "sysctls": _distinct(item.setting for item in every if isinstance(item, Sysctl)),
-        "checks": tuple(item for item in every if isinstance(item, Check)),
-        "stamps": tuple(handler.name for handler in desired.handlers.values() if handler.stamp),
-    }
-    question = Question(**parts)  # type: ignore[arg-type]
+        listings=_distinct(item.path for item in directories if item.exclusive or item.shared),
+        lines=tuple(item for item in every if isinstance(item, Line)),
+        blocks=tuple(item for item in every if isinstance(item, Block)),
+        packages=_distinct(item.package for item in every if isinstance(item, Package)),
+        users=_distinct(item.user for item in users),
+        uids=tuple(sorted({item.uid for item in users if item.uid is not None})),
+        groups=_distinct(group_names),
+        gids=tuple(sorted({item.gid for item in groups if item.gid is not None})),
+        units=_distinct(units),
+        sysctls=_distinct(item.setting for item in every if isinstance(item, Sysctl)),
+        checks=tuple(item for item in every if isinstance(item, Check)),
+        stamps=tuple(handler.name for handler in desired.handlers.values() if handler.stamp),
+    )
     stamps = [handler.stamp for handler in desired.handlers.values() if handler.stamp]
-    script = _script(question, stamps, base)
-    return Question(**parts, script=script)  # type: ignore[arg-type]
+    return replace(question, script=_script(question, stamps, base))
 
 
 def _distinct(items: Iterable[str]) -> tuple[str, ...]:
