@@ -3,7 +3,8 @@
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 export _condor_SEC_CLIENT_AUTHENTICATION_METHODS=IDTOKENS
-export _condor_SEC_TOKEN_SYSTEM_DIRECTORY="$directory" _condor_SEC_TOKEN_DIRECTORY="$directory"
+# A client that can read a key makes itself a token.
+export _condor_SEC_PASSWORD_DIRECTORY="$directory" _condor_SEC_TOKEN_SYSTEM_DIRECTORY="$directory" _condor_SEC_TOKEN_DIRECTORY="$directory"
 
 answer=$(condor_status -af Machine 2>&1)
 printf 'none: %s %s\n' "$?" "$(printf '%s' "$answer" | grep -o 'SECMAN:[0-9]*' | head -n 1)"

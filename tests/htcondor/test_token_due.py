@@ -26,7 +26,7 @@ def _part(fields: dict[str, Any]) -> str:
 def _token(*, kid: str = "POOL", left: float = YEAR, life: int = YEAR, **changed: Any) -> str:
     ends = int(time.time() + left)
     scope = " ".join(f"condor:/{name}" for name in AUTHORITY)
-    payload = {"exp": ends, "iat": ends - life, "iss": "pool.site.test", "jti": "0a", "scope": scope, "sub": SUBJECT}
+    payload = {"exp": ends, "iat": ends - life, "iss": "pool.site.test", "scope": scope, "sub": SUBJECT}
     payload = {name: value for name, value in (payload | changed).items() if value is not None}
     return ".".join([_part({"alg": "HS256", "kid": kid}), _part(payload), "signature"])
 
