@@ -13,7 +13,7 @@ help:
 	@echo "make test      all tests that belong to every change, machines included (root)"
 	@echo "make test-all  the same, and what is slow and rarely breaks (root)"
 	@echo "make unit      the tests that need neither machines nor root"
-	@echo "make bench     what a run costs on one host, against plain tasks (root)"
+	@echo "make bench     what a run costs on one host, against plain tasks, and how long a job waits in the lab (root)"
 	@echo "make docs      write the generated pages anew"
 
 lab: packages $(VENV)/.ready
@@ -37,6 +37,7 @@ lint: $(VENV)/.ready
 
 bench: packages $(VENV)/.ready
 	python bench/state.py
+	python bench/latency.py
 
 docs: $(VENV)/.ready
 	python -m tools.docs

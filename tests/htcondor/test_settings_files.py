@@ -1,0 +1,110 @@
+"""Every settings file for every operating system and kind of host: its form, and that it changes on purpose.
+
+`CASA_GOLDEN=write` writes the golden files anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible.template import trust_as_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).resolve().parent
+TEMPLATES = HERE.parents[1] / "roles" / "htcondor" / "templates"
+SYSTEMS = [
+    ("Debian", "Debian", "12"),
+    ("Debian", "Debian", "13"),
+    ("Debian", "Ubuntu", "22"),
+    ("Debian", "Ubuntu", "24"),
+    ("RedHat", "AlmaLinux", "9"),
+    ("RedHat", "Rocky", "10"),
+]
+KINDS = ["manager", "access", "execute"]
+FULL: dict[str, Any] = {
+    "htcondor_groups": {
+        "interactive": {"quota": 0.25},
+        "batch": {"quota": 0.25, "surplus": False},
+        "cms.other.coffea": {"quota": 0.4},
+        "cms.prod": {"quota": 0.1},
+        "local": {"quota": 16},
+    },
+    "htcondor_interactive": "dedicated",
+    "htcondor_dedicated": True,
+    "htcondor_interactive_accounts": ["alice"],
+    "htcondor_fair_share_accounts": ["hub", "cms-jovyan"],
+    "htcondor_submit_requirements": {
+        "Memory": {"expression": "RequestMemory <= 64000", "reason": 'no "big" machine here'}
+    },
+    "htcondor_default_request_disk": 1024,
+    "htcondor_concurrency_limits": {"XCACHE": 400},
+    "htcondor_defrag": True,
+    "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100},
+}
+LINE = re.compile(r"|#.*|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
+MULTI_LINE = re.compile(r"^(\w+) @=end\n.*?^@end$", re.MULTILINE | re.DOTALL)
+
+
+def rendered(make: Callable[..., Any], kind: str, system: tuple[str, str, str], **options: Any) -> str:
+    """The settings of one host, its files one after another as HTCondor reads them."""
+    templar = make(kind, *system, **options)
+    files = templar.template(trust_as_template("{{ __htcondor_config_files }}"))
+    texts = []
+    for item in files:
+        if item["here"] in (True, "True"):
+            source = (TEMPLATES / f"{item['file']}.j2").read_text(encoding="utf-8")
+            texts.append(str(templar.template(trust_as_template(source))))
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("options", [{}, FULL], ids=["defaults", "full"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: f"{system[1]}{system[2]}")
+def test_settings_are_as_reviewed(
+    templar: Callable[..., Any], kind: str, system: tuple[str, str, str], options: dict[str, Any]
+) -> None:
+    text = rendered(templar, kind, system, **options)
+    golden = HERE / "golden" / f"{kind}-{'full' if options else 'defaults'}.config"
+    if os.environ.get("CASA_GOLDEN") == "write":
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def wrong_lines(text: str) -> list[str]:
+    """Lines that HTCondor would not read as meant: it takes a comment behind a value for a part of it."""
+    lines = MULTI_LINE.sub(r"\1 = several lines", text).splitlines()
+    return [line for line in lines if not LINE.fullmatch(line) or (not line.startswith("#") and " #" in line)]
+
+
+@pytest.mark.parametrize("golden", sorted((HERE / "golden").glob("*.config")), ids=lambda path: path.stem)
+def test_every_line_is_one_that_htcondor_reads_as_meant(golden: Path) -> None:
+    assert wrong_lines(golden.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("line", ["A = 1 # why", "A 1", "use", "{{ a }}", "A ="])
+def test_a_wrong_line_is_found(line: str) -> None:
+    assert wrong_lines(f"B = 2\n{line}\n") == [line]
+
+
+@pytest.mark.parametrize("golden", sorted((HERE / "golden").glob("*.config")), ids=lambda path: path.stem)
+def test_htcondor_parses_it(golden: Path) -> None:
+    program = shutil.which("condor_config_val")
+    if program is None:
+        pytest.skip("condor_config_val is not on this computer")
+    done = subprocess.run(
+        [program, "-dump", "CASA_NONE"],
+        env={**os.environ, "CONDOR_CONFIG": str(golden)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
