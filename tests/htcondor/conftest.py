@@ -37,7 +37,7 @@ def _loaded(path: Path) -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _plugins() -> None:
-    init_plugin_loader([])
+    init_plugin_loader([str(ROLE.parents[1] / ".dev")])
 
 
 @pytest.fixture

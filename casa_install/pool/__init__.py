@@ -1,0 +1,1 @@
+"""What the HTCondor pool's settings mean, worked out before they are written."""
