@@ -103,6 +103,7 @@ class Event:
         state: What `casa_state` said.
         diffs: How files change, with `--diff`.
         receipts: What the host has of ours, where the task asked for it.
+        notice: What somebody has to know while the run goes on.
     """
 
     kind: Kind
@@ -124,6 +125,7 @@ class Event:
     state: StateResult | None = None
     diffs: tuple[FileDiff, ...] = ()
     receipts: HostReceipts | None = None
+    notice: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the event for `events.jsonl`: no results, which may hold what a host keeps to itself."""
@@ -171,6 +173,7 @@ def parse_event(raw: Mapping[str, Any]) -> Event:
         state=parse_state(_text(data.get("task_action")), result) if kind in (Kind.OK, Kind.FAILED) else None,
         diffs=parse_diffs(result) if kind is Kind.OK else (),
         receipts=parse_receipts(result) if kind is Kind.OK else None,
+        notice=_notice(result) if kind is Kind.OK else "",
     )
 
 
@@ -219,6 +222,11 @@ def _journal(result: Mapping[str, Any]) -> JournalLines | None:
         elif word.startswith("--unit="):
             unit = word.partition("=")[2]
     return JournalLines(unit, tuple(_tail(_text(result.get("stdout"))).splitlines()))
+
+
+def _notice(result: Mapping[str, Any]) -> str:
+    """A role says it with the module debug and the message `{casa_notice: text}`."""
+    return plain_text(_text(_mapping(result.get("msg")).get("casa_notice"))).strip()
 
 
 def _stats(data: Mapping[str, Any]) -> dict[str, dict[str, int]]:

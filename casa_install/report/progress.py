@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from casa_install.engine.events import Event, Kind
 from casa_install.engine.outcome import task_title
-from casa_install.report.messages import colours_wanted, say
+from casa_install.report.messages import colours_wanted, labelled, say
 from casa_install.report.phases import Phase, Phases, clock
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class PlainProgress:
             self._print(f"  {event.host}: unreachable")
         elif event.kind is Kind.FAILED and not event.ignored:
             self._print(f"  {event.host}: failed: {task_title(event.role, event.task)}")
+        if event.notice:
+            say("Note", event.notice, stream=self._stream)
 
     def tick(self) -> None:
         """Print nothing: a log is no clock."""
@@ -121,9 +123,13 @@ class LiveProgress:
 
     def event(self, event: Event) -> None:
         """Fold an event in and draw, at most every tenth of a second."""
+        from rich.text import Text
+
         if (ended := self._phases.add(event)) is not None:
             self._live.refresh()
             self._print_end(ended, complete=True)
+        if event.notice:
+            self._console.print(Text.from_ansi(labelled("Note", event.notice, colour=True)), soft_wrap=True)
         if time.monotonic() - self._drawn > _FRAME:
             self.tick()
 
