@@ -19,7 +19,7 @@ said=$(_condor_TOOL_DEBUG=D_SECURITY:2 anybody condor_ping -debug -pool "$pool" 
 theirs=$(echo "$said" | sed -n 's/.*TrustDomain = "\(.*\)"/\1/p' | tail -n 1)
 [ -n "$theirs" ] || refuse "$pool does not answer as an HTCondor collector: is the name right, and does a firewall keep port 9618 closed?"
 [ "$theirs" = "$domain" ] || refuse "the pool of $pool has the trust domain $theirs, but htcondor_trust_domain is $domain: set it to $theirs"
-case $said in *'ADVERTISE_STARTD succeeded'*)
+case $said in *'ADVERTISE_STARTD command '*' succeeded as '*)
     refuse "$pool lets any host into its pool without proof (host-based security): its administrator should change to \`use security:recommended\`" ;;
 esac
 
