@@ -14,21 +14,25 @@ number() { sed -n 's/.*approve request \([0-9]*\).*/\1/p' "$output" 2>/dev/null;
 anybody() {
     _condor_SEC_CLIENT_AUTHENTICATION=NEVER _condor_SEC_CLIENT_ENCRYPTION=OPTIONAL _condor_SEC_CLIENT_INTEGRITY=OPTIONAL "$@"
 }
-version=$(anybody condor_status -pool "$pool" -collector -af CondorVersion 2>/dev/null | sed -n 's/.*: \([0-9.]*\) .*/\1/p' | head -n 1)
-said=$(_condor_TOOL_DEBUG=D_SECURITY:2 anybody condor_ping -debug -pool "$pool" -type collector ADVERTISE_STARTD 2>&1)
-theirs=$(echo "$said" | sed -n 's/.*TrustDomain = "\(.*\)"/\1/p' | tail -n 1)
-[ -n "$theirs" ] || refuse "$pool does not answer as an HTCondor collector: is the name right, and does a firewall keep port 9618 closed?"
-[ "$theirs" = "$domain" ] || refuse "the pool of $pool has the trust domain $theirs, but htcondor_trust_domain is $domain: set it to $theirs"
-case $said in *'ADVERTISE_STARTD command '*' succeeded as '*)
-    refuse "$pool lets any host into its pool without proof (host-based security): its administrator should change to \`use security:recommended\`" ;;
-esac
-
-export _condor_SEC_CLIENT_AUTHENTICATION_METHODS=SSL _condor_SEC_CLIENT_AUTHENTICATION=REQUIRED
+# As one who wants to be sure who answers. HTCondor then notes the certificate of a manager that it has not seen before.
+securely() {
+    _condor_SEC_CLIENT_AUTHENTICATION_METHODS=SSL _condor_SEC_CLIENT_AUTHENTICATION=REQUIRED _condor_BOOTSTRAP_SSL_SERVER_TRUST=true "$@"
+}
 fingerprint() {
     awk -v host="${pool%%:*}" '$1 == host && $2 == "SSL" {print $3}' "$known" 2>/dev/null | tail -n 1 | base64 -d | sha256sum | cut -d ' ' -f 1
 }
-# Any question makes HTCondor note the certificate of a manager that it has not seen before.
-_condor_BOOTSTRAP_SSL_SERVER_TRUST=true condor_ping -pool "$pool" -type collector READ >/dev/null 2>&1
+
+# Both ends say their trust domain when they begin to talk.
+asked=$(_condor_TRUST_DOMAIN=casa-install-asks _condor_TOOL_DEBUG=D_SECURITY:2 \
+    securely condor_ping -debug -pool "$pool" -type collector READ 2>&1)
+theirs=$(echo "$asked" | sed -n 's/.*TrustDomain = "\(.*\)"/\1/p' | grep -v '^casa-install-asks$' | tail -n 1)
+[ -n "$theirs" ] || refuse "$pool does not answer as an HTCondor collector: is the name right, and does a firewall keep port 9618 closed?"
+[ "$theirs" = "$domain" ] || refuse "the pool of $pool has the trust domain $theirs, but htcondor_trust_domain is $domain: set it to $theirs"
+
+anybody condor_ping -pool "$pool" -type collector ADVERTISE_STARTD 2>&1 | grep -q ' succeeded as ' \
+    && refuse "$pool lets any host into its pool without proof (host-based security): its administrator should change to \`use security:recommended\`"
+version=$(anybody condor_status -pool "$pool" -collector -af CondorVersion 2>/dev/null | sed -n 's/.*: \([0-9.]*\) .*/\1/p' | head -n 1)
+
 grep -q "^${pool%%:*} SSL " "$known" 2>/dev/null || refuse "$pool offers no SSL, so a token cannot come safely: its administrator should set AUTH_SSL_SERVER_CERTFILE and AUTH_SSL_SERVER_KEYFILE, or issue a token by hand"
 [ -z "$wanted" ] || [ "$(fingerprint)" = "$wanted" ] || refuse "$pool has a certificate with the fingerprint $(fingerprint), but htcondor_pool_fingerprint is $wanted: somebody may be in between"
 
