@@ -30,6 +30,7 @@ def test_the_defaults_are_fine(findings: Callable[..., list[str]]) -> None:
         ({"htcondor_groups": {"a": {"quota": 1.5}}, **NAMED}, "a needs a quota"),
         ({"htcondor_groups": {}}, "htcondor_group_batch: `batch` is not in htcondor_groups"),
         ({"htcondor_concurrency_limits": {"X-C": 1}}, "`X-C` is no name for a submit requirement"),
+        ({"htcondor_health_mounts": ["/a b"]}, "`/a b` must be an absolute path without blanks"),
         ({"htcondor_dedicated": True}, "htcondor_dedicated is set, but htcondor_interactive is `shared`"),
         (
             {"family": "RedHat", "name": "AlmaLinux", "version": "8"},
