@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from casa_install.engine.answers import parse_answer
 from casa_install.engine.foreseen import FileDiff, StateResult, parse_diffs, parse_state
 from casa_install.engine.receipts import HostReceipts, parse_receipts
 from casa_install.engine.tables import Table, parse_tables
@@ -104,6 +105,7 @@ class Event:
         diffs: How files change, with `--diff`.
         receipts: What the host has of ours, where the task asked for it.
         notice: What somebody has to know while the run goes on.
+        answer: What the host said of its health, where the task asked for it.
     """
 
     kind: Kind
@@ -126,6 +128,7 @@ class Event:
     diffs: tuple[FileDiff, ...] = ()
     receipts: HostReceipts | None = None
     notice: str = ""
+    answer: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the event for `events.jsonl`: no results, which may hold what a host keeps to itself."""
@@ -174,6 +177,7 @@ def parse_event(raw: Mapping[str, Any]) -> Event:
         diffs=parse_diffs(result) if kind is Kind.OK else (),
         receipts=parse_receipts(result) if kind is Kind.OK else None,
         notice=_notice(result) if kind is Kind.OK else "",
+        answer=parse_answer(result.get("stdout")) if kind is Kind.OK else None,
     )
 
 

@@ -14,7 +14,8 @@ number() { sed -n 's/.*approve request \([0-9]*\).*/\1/p' "$output" 2>/dev/null;
 anybody() {
     _condor_SEC_CLIENT_AUTHENTICATION=NEVER _condor_SEC_CLIENT_ENCRYPTION=OPTIONAL _condor_SEC_CLIENT_INTEGRITY=OPTIONAL "$@"
 }
-# As one who wants to be sure who answers. HTCondor then notes the certificate of a manager that it has not seen before.
+# As one who wants to be sure who answers. HTCondor then notes the certificate of a manager that it has not seen before,
+# except with -debug, where it looks for its notes as another user.
 securely() {
     _condor_SEC_CLIENT_AUTHENTICATION_METHODS=SSL _condor_SEC_CLIENT_AUTHENTICATION=REQUIRED _condor_BOOTSTRAP_SSL_SERVER_TRUST=true "$@"
 }
@@ -22,6 +23,7 @@ fingerprint() {
     awk -v host="${pool%%:*}" '$1 == host && $2 == "SSL" {print $3}' "$known" 2>/dev/null | tail -n 1 | base64 -d | sha256sum | cut -d ' ' -f 1
 }
 
+securely condor_ping -pool "$pool" -type collector READ >/dev/null 2>&1
 # Both ends say their trust domain when they begin to talk.
 asked=$(_condor_TRUST_DOMAIN=casa-install-asks _condor_TOOL_DEBUG=D_SECURITY:2 \
     securely condor_ping -debug -pool "$pool" -type collector READ 2>&1)
