@@ -19,6 +19,8 @@ help:
 lab: packages $(VENV)/.ready
 	casa-install lab up
 	casa-install site.yml -i inventories/lab --yes -e htcondor_proof_jobs=always
+	casa-install status -i inventories/lab
+	casa-install verify -i inventories/lab
 
 lab-down: $(VENV)/.ready
 	casa-install lab down

@@ -18,8 +18,10 @@ from casa_install.cli.explain import explain
 from casa_install.cli.lab import lab_app
 from casa_install.cli.plan import plan
 from casa_install.cli.runs import runs_app
+from casa_install.cli.status import status
 from casa_install.cli.uninstall import uninstall
 from casa_install.cli.validate import validate
+from casa_install.cli.verify import verify
 from casa_install.errors import CasaError, ExitCode
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ VALUE_OPTIONS = frozenset(
 )
 """Options of `apply` and `plan` that take a value; a test compares them with the signatures."""
 
-_TO_ANSIBLE = frozenset({"apply", "plan", "uninstall", "explain"})
+_TO_ANSIBLE = frozenset({"apply", "plan", "uninstall", "explain", "status", "verify"})
 """Verbs that hand what follows `--` to ansible-playbook."""
 
 _HELP = (
@@ -61,6 +63,8 @@ def build_app() -> typer.Typer:
     app.command()(plan)
     app.command()(validate)
     app.command()(explain)
+    app.command()(status)
+    app.command()(verify)
     app.command()(uninstall)
     app.add_typer(runs_app, name="runs")
     app.add_typer(lab_app, name="lab")
@@ -69,7 +73,7 @@ def build_app() -> typer.Typer:
 
 def verbs() -> list[str]:
     """Return the verbs, in the order of the help page."""
-    return ["apply", "plan", "validate", "explain", "uninstall", "runs", "lab"]
+    return ["apply", "plan", "validate", "explain", "status", "verify", "uninstall", "runs", "lab"]
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Ask a host about its HTCondor, and the pool about itself. Runs on the host as root; changes nothing there.
 
-Arguments: `pool` to ask the pool too, `queue` to ask the access point's queue; else nothing. Prints one JSON object.
-Of a token only what it says of itself is read; neither it nor its signature leaves the host.
+Arguments: `pool` to ask the pool too, `queue` to ask the access point's queue. Prints one JSON object. Of a
+token only what it says of itself is read; neither it nor its signature leaves the host.
 """
 
 import base64
@@ -18,22 +18,22 @@ RECEIPTS = pathlib.Path("/etc/casa-install/receipts")
 TOKENS = pathlib.Path("/etc/condor/tokens.d")
 JOB_STATES = {"1": "idle", "2": "running", "5": "held"}
 POOL = {
-    "masters": ["-master", "Machine,MyAddress,CondorVersion"],
+    "masters": [["-master"], "Machine,MyAddress,CondorVersion"],
     "slots": [
-        "-startd",
+        [],
         "Machine,Name,SlotType,State,Activity,Cpus,TotalSlotCpus,Memory,TotalSlotMemory,CasaHealthy,"
         "CasaHealthReason,AccountingGroup,HasDocker,DockerOfflineReason,CgroupEnforced",
     ],
-    "schedds": ["-schedd", "Machine,Name,RecentDaemonCoreDutyCycle,MyAddress,CondorVersion"],
+    "schedds": [["-schedd"], "Machine,Name,RecentDaemonCoreDutyCycle,MyAddress,CondorVersion"],
     "negotiators": [
-        "-negotiator",
+        ["-negotiator"],
         "Machine,LastNegotiationCycleDuration0,LastNegotiationCycleEnd0,LastNegotiationCycleMatches0",
     ],
 }
 
 
 def run(*words):
-    """Return the status, standard output and standard error of a command; 127 and a reason if it cannot run."""
+    """Return status, standard output and standard error of a command; 127 and a reason if it cannot run."""
     try:
         done = subprocess.run(
             words, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
@@ -46,6 +46,7 @@ def run(*words):
 
 
 def host():
+    """Return what HTCondor is on this host."""
     status, output, fault = run("condor_version")
     version = re.search(r"CondorVersion: (\S+)", output)
     _, name, _ = run("condor_config_val", "FULL_HOSTNAME")
@@ -60,6 +61,7 @@ def host():
 
 
 def tokens():
+    """Return what the host's join tokens say of themselves."""
     found = []
     for path in sorted(TOKENS.glob("*")) if TOKENS.is_dir() else []:
         if not path.is_file():
@@ -101,9 +103,10 @@ def receipts():
 
 
 def pool():
+    """Return the pool's own ads, or the fault."""
     answer = {}
     for name, (kind, attributes) in POOL.items():
-        status, output, fault = run("condor_status", kind, "-json", "-attributes", attributes)
+        status, output, fault = run("condor_status", *kind, "-json", "-attributes", attributes)
         if status:
             return {"fault": fault.splitlines()[0] if fault else "condor_status ended with " + str(status)}
         answer[name] = json.loads(output or "[]")
@@ -111,6 +114,7 @@ def pool():
 
 
 def queue():
+    """Return how many jobs of which group are in which state, and why jobs are held."""
     status, output, fault = run("condor_q", "-allusers", "-af:t", "AccountingGroup", "Owner", "JobStatus")
     if status:
         return {"fault": fault.splitlines()[0] if fault else "condor_q ended with " + str(status)}
@@ -123,7 +127,10 @@ def queue():
     _, held, _ = run("condor_q", "-allusers", "-constraint", "JobStatus == 5", "-af", "HoldReason")
     reasons = collections.Counter(held.splitlines()).most_common(3)
     return {
-        "jobs": [{"group": group, "state": state, "jobs": number} for (group, state), number in sorted(jobs.items())],
+        "jobs": [
+            {"group": group, "state": state, "jobs": number}
+            for (group, state), number in sorted(jobs.items())
+        ],
         "held": [{"reason": reason, "jobs": number} for reason, number in reasons],
     }
 

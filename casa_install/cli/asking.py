@@ -1,0 +1,96 @@
+"""Asking all HTCondor hosts of a site, for the verbs that only look."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from casa_install.errors import CasaError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from casa_install.cli.options import AnsibleOptions, Target
+    from casa_install.health.answers import AnswerReader
+
+_GROUPS = {"condor_manager": "manager", "condor_access": "access", "condor_execute": "execute"}
+
+
+@dataclass(slots=True)
+class Asked:
+    """What came of it; the verb sets `exit_code`, which the run's journal keeps.
+
+    Attributes:
+        answers: What hosts said.
+        groups: Host -> `manager`, `access`, `execute`.
+        lost: Host -> why it could not be asked.
+        run: Name of the run.
+        exit_code: The process status.
+    """
+
+    answers: AnswerReader
+    groups: Mapping[str, list[str]]
+    lost: Mapping[str, str]
+    run: str
+    exit_code: int = int(ExitCode.OK)
+
+
+@contextmanager
+def asked(
+    verb: str,
+    command: list[str],
+    target: Target,
+    options: AnsibleOptions,
+    *,
+    plain: bool,
+    silent: bool = False,
+) -> Iterator[Asked]:
+    """Play the verb's playbook, and yield what hosts said.
+
+    Raises:
+        CasaError: The site has no HTCondor host, or the playbook could not be played.
+    """
+    from casa_install.engine.job import Job, begun
+    from casa_install.health.answers import AnswerReader
+    from casa_install.report.progress import progress_on
+
+    groups = _parts(target)
+    if not groups:
+        raise CasaError(
+            f"{', '.join(target.inventories)} has no HTCondor host.",
+            hint="Put hosts into condor_manager, condor_access and condor_execute.",
+            exit_code=ExitCode.USAGE,
+        )
+    job = Job(
+        verb=verb,
+        command=command,
+        playbook=target.playbook,
+        inventories=target.inventories,
+        site=target.site,
+        passwords=target.passwords,
+        options=options.words(len(groups)),
+        exclusive=False,  # it changes nothing, so a run that goes on does not disturb it
+    )
+    reader = AnswerReader()
+    with begun(job) as run:
+        stream = open(os.devnull, "w") if silent else sys.stderr  # noqa: SIM115, PTH123
+        with progress_on(stream, plain=plain) as progress:
+            result = run.play(progress, listen=reader.add)
+        if not reader.hosts and not reader.unreachable and not reader.faults:
+            run.close(result, int(ExitCode.FAILED))
+            raise CasaError(result.error or "No host was asked.", hint=f"{run.directory.path}/log has more.")
+        lost = dict.fromkeys(reader.unreachable, "it cannot be reached over SSH") | reader.faults
+        found = Asked(reader, groups, lost, run.journal.id)
+        yield found
+        run.close(result, found.exit_code)
+
+
+def _parts(target: Target) -> dict[str, list[str]]:
+    parts: dict[str, list[str]] = {}
+    for group, part in _GROUPS.items():
+        for host in target.site.groups.get(group, ()):
+            parts.setdefault(host, []).append(part)
+    return {host: parts[host] for host in target.site.hosts if host in parts}
