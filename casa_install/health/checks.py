@@ -70,7 +70,7 @@ _STRANGER = Check(
 )
 _LEAST = Check(
     "least authority",
-    "_condor_SEC_CLIENT_AUTHENTICATION_METHODS=IDTOKENS condor_ping -type collector -table DAEMON ADMINISTRATOR",
+    "condor_ping -type collector -table READ ADVERTISE_STARTD DAEMON ADMINISTRATOR, with IDTOKENS only",
     "the join token lets the host read and advertise what it is, and nothing else",
     "a stolen token of this host can do more harm than pretend to be this host",
 )
@@ -163,11 +163,18 @@ def _on_host(host: Host, found: Mapping[str, Any]) -> Iterator[Result]:
         why = "this host holds the pool's key, so root here signs for itself"
         yield Result(_LEAST, host.name, Verdict.NOT_VERIFIED, why)
     if "forged" in found:
-        allowed = [level for level, answer in found["forged"].items() if answer == "ALLOW"]
-        yield _answered(_FORGED, host.name, found["forged"], not allowed, ", ".join(allowed))
+        yield _forged(host.name, found["forged"], found["user_token"])
     for machine, job in found.get("jobs", {}).items():
         yield _job(machine, job)
     yield from _memory(found)
+
+
+def _forged(host: str, forged: Mapping[str, str], user: Mapping[str, str]) -> Result:
+    """Being refused shows something only where a user's token, made the same way, is not."""
+    if user.get("READ") != "ALLOW":
+        return Result(_FORGED, host, Verdict.FAILED, "a user's token from the same key is refused too")
+    allowed = [level for level, answer in forged.items() if answer == "ALLOW"]
+    return _answered(_FORGED, host, forged, not allowed, ", ".join(allowed))
 
 
 def _wanted(groups: Sequence[str]) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""Try on a host what its HTCondor lets it do and what it refuses. Runs there as root; submits jobs if told to.
+"""Try on a host what its HTCondor lets it do and what it refuses. Runs as root; submits jobs if told to.
 
 Arguments: `execute`, `access`, `manager` for what the host is, `user=NAME` for the account that submits,
 `seconds=N` for a job's time limit, `machine=NAME` for each execution point that must run a job. Prints one
-JSON object: check -> what was found, for `casa_install.health.checks` to judge. Tokens that it makes for a try
-are in a directory of root's own and are gone when it ends.
+JSON object: check -> what was found, for `casa_install.health.checks` to judge. Tokens that it makes for a
+try are in a directory of root's own and are gone when it ends.
 """
 
 import json
@@ -81,17 +81,17 @@ def security(daemon):
     return {name: run("condor_config_val", "-" + daemon, name)[1].strip().upper() for name in SECURITY}
 
 
-def forged(directory):
-    """Return what the access point lets a token for `condor@` do that is signed with its own key."""
+def signed_here(directory, name):
+    """Return what the access point lets a token for `name` do that is signed with its own key."""
     _, domain, _ = run("condor_config_val", "UID_DOMAIN")
-    tokens, keys = directory / "tokens.d", directory / "empty"
+    tokens, keys = directory / (name + ".d"), directory / (name + ".keys")
     tokens.mkdir(mode=0o700)
     keys.mkdir(mode=0o700)
-    identity = "condor@" + domain.strip()
+    identity = name + "@" + domain.strip()
     status, token, fault = run("condor_token_create", "-key", "AP", "-identity", identity, "-lifetime", "60")
     if status:
         return {"fault": fault.strip()}
-    with open(tokens / "forged", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
+    with open(tokens / "token", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
         stream.write(token)
     return authority(
         "schedd",
@@ -177,7 +177,8 @@ def main(arguments):
             daemons += ["COLLECTOR", "NEGOTIATOR"]
         if "access" in arguments:
             daemons += ["SCHEDD"]
-            found["forged"] = forged(directory)
+            found["forged"] = signed_here(directory, "condor")
+            found["user_token"] = signed_here(directory, "casa-verify")
         if "execute" in arguments:
             daemons += ["STARTD"]
         found["ready"] = ready(daemons)
