@@ -29,10 +29,18 @@ class Table:
 
 
 def parse_tables(statistics: object) -> tuple[Table, ...]:
-    """Return the tables among custom statistics; anything else there is left out, and nothing raises."""
+    """Return the tables among custom statistics; anything else there is left out, and nothing raises.
+
+    Tables with one title and the same columns, which several hosts may hand in, become one.
+    """
     found = statistics.get(VARIABLE) if isinstance(statistics, Mapping) else None
     tables = [_table(item) for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
-    return tuple(table for table in tables if table.columns)
+    joined: dict[tuple[str, tuple[str, ...]], tuple[tuple[str, ...], ...]] = {}
+    for table in tables:
+        if table.columns:
+            key = (table.title, table.columns)
+            joined[key] = (*joined.get(key, ()), *table.rows)[:_MAX_ROWS]
+    return tuple(Table(title, columns, rows) for (title, columns), rows in joined.items())
 
 
 def _table(item: Mapping[str, Any]) -> Table:

@@ -18,6 +18,7 @@ from casa_install.state.host_modules import (
     package_removal,
     removal_calls,
 )
+from casa_install.state.owed import last_read
 from casa_install.state.phases import BEFORE_THE_SECOND_PROBE
 from casa_install.state.probe import ask
 from casa_install.state.receipts import PHASES, read_receipt
@@ -264,6 +265,10 @@ class Apply:
         self.outcome.owed = [item.resource.name for item in last.of("step")]
         owed = [debt.handler.name for debt in last.owed]
         for name in dict.fromkeys([*self.notified, *owed]):
-            drain = self.desired.handlers[name].drain
-            (self.outcome.needs_drain if drain else self.outcome.notify).append(name)
+            handler = self.desired.handlers[name]
+            if not handler.drain:
+                self.outcome.notify.append(name)
+            # A unit that is started with its new settings, now or by the run to come, owes nothing.
+            elif name in owed or (self.options.check and last_read(handler, last.view) is not None):
+                self.outcome.needs_drain.append(name)
         return self.outcome

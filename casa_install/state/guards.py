@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # fmt: off
 _READING = (
     "assert", "debug", "fail", "getent", "include_vars", "meta", "package_facts", "pause", "service_facts",
-    "set_fact", "setup", "slurp", "stat", "uri", "validate_argument_spec", "wait_for",
+    "set_fact", "set_stats", "setup", "slurp", "stat", "uri", "validate_argument_spec", "wait_for",
     "wait_for_connection", "import_role", "include_role",
 )
 _KEYWORDS = frozenset((

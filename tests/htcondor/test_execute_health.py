@@ -10,9 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible.template import trust_as_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCRIPT = Path(__file__).resolve().parents[2] / "roles" / "htcondor" / "files" / "casa-health.py"
 BARE = {"PATH": "/nonexistent"}
@@ -153,6 +157,21 @@ def test_the_clock(
         program(tmp_path, name, text)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert HEALTH.clock(1.0) == HEALTH.Result(fault, skipped)
+
+
+def test_a_point_that_takes_no_jobs_is_left_out_of_the_proof(templar: Callable[..., Any]) -> None:
+    lines = [
+        "ep1.t3.example.edu\tmount /nfs: nothing is mounted there",
+        "x.example.edu\tmount /nfs: gone",
+    ]
+    host = templar(
+        "execute", groups={"condor_execute": ["ep1", "ep2"]}, hostvars={"ep1": {}, "ep2": {}},
+        __htcondor_health={"stdout_lines": lines},
+    )  # fmt: skip
+    assert host.template(trust_as_template("{{ __htcondor_unhealthy }}")) == {
+        "ep1.t3.example.edu": "mount /nfs: nothing is mounted there"
+    }
+    assert host.template(trust_as_template("{{ __htcondor_healthy }}")) == ["ep2.t3.example.edu"]
 
 
 def test_a_reason_cannot_break_out_of_its_string() -> None:

@@ -15,6 +15,7 @@ NAMED = {"htcondor_group_interactive": "", "htcondor_group_batch": ""}
 
 def test_the_defaults_are_fine(findings: Callable[..., list[str]]) -> None:
     assert findings() == []
+    assert findings(htcondor_health_mounts=["/cvmfs/cms.cern.ch", "/home"]) == []
 
 
 @pytest.mark.parametrize(

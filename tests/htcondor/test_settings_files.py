@@ -47,7 +47,7 @@ FULL: dict[str, Any] = {
     "htcondor_default_request_disk": 1024,
     "htcondor_concurrency_limits": {"XCACHE": 400},
     "htcondor_defrag": True,
-    "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100},
+    "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100, "COLLECTOR.MAX_FILE_DESCRIPTORS": 20480},
 }
 LINE = re.compile(r"|#.*|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
 MULTI_LINE = re.compile(r"^(\w+) @=end\n.*?^@end$", re.MULTILINE | re.DOTALL)
@@ -77,6 +77,45 @@ def test_settings_are_as_reviewed(
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "restart"),
+    [
+        ("NETWORK_HOSTNAME", True),
+        ("num_slots_type_1", True),
+        ("SLOT_TYPE_1_PARTITIONABLE", True),
+        ("Schedd.MAX_FILE_DESCRIPTORS", True),
+        ("SHARED_PORT_MAX_FILE_DESCRIPTORS", True),
+        ("LVM_VOLUME_GROUP", True),
+        ("START", False),
+        ("STARTD_ATTRS", False),
+        ("MAX_JOBS_RUNNING", False),
+        ("JOB_DEFAULT_REQUESTMEMORY", False),
+        ("SLOTS", False),
+    ],
+)
+def test_a_setting_of_the_site_goes_where_it_becomes_live(
+    templar: Callable[..., Any], name: str, restart: bool
+) -> None:
+    host = templar("execute", htcondor_settings_extra={name: "1"})
+    found = {
+        part: [item[0] for item in host.template(trust_as_template(f"{{{{ __htcondor_site_{part} }}}}"))]
+        for part in ("live", "restart")
+    }
+    assert found == ({"live": [], "restart": [name]} if restart else {"live": [name], "restart": []})
+
+
+def test_no_file_that_is_reconfigured_holds_what_needs_a_restart(templar: Callable[..., Any]) -> None:
+    for kind in KINDS:
+        host = templar(kind, **FULL)
+        pattern = re.compile(str(host.template(trust_as_template("{{ __htcondor_is_restart }}"))))
+        for item in host.template(trust_as_template("{{ __htcondor_config_files }}")):
+            source = (TEMPLATES / f"{item['file']}.j2").read_text(encoding="utf-8")
+            text = str(host.template(trust_as_template(source)))
+            names = re.findall(r"^([\w.]+) =", text, re.MULTILINE)
+            wrong = [name for name in names if bool(pattern.match(name)) != (item["live_by"][:3] == "Res")]
+            assert wrong == [], item["file"]
 
 
 def wrong_lines(text: str) -> list[str]:

@@ -22,6 +22,15 @@ def test_columns_are_as_wide_as_what_they_hold_and_numbers_stand_right() -> None
     ]
 
 
+def test_tables_of_several_hosts_with_one_title_become_one() -> None:
+    mine = {"title": "Owed", "columns": ["host"], "rows": [["ep1"]]}
+    tables = parse_tables({"casa_report": [mine, {**mine, "rows": [["ep2"]]}, {**mine, "title": "Other"}]})
+    assert [(table.title, table.rows) for table in tables] == [
+        ("Owed", (("ep1",), ("ep2",))),
+        ("Other", (("ep1",),)),
+    ]
+
+
 def test_terminal_codes_and_line_breaks_of_a_host_do_not_reach_the_screen() -> None:
     table = Table("Pool", ("machine",), (("\x1b[31mep1\nrm -rf",),))
     assert table_text(table).splitlines() == ["Pool", "  machine", "  ep1 rm -rf"]

@@ -307,6 +307,20 @@ def test_a_restart_that_needs_a_drain_is_listed_apart_and_never_run_unasked(file
     assert files.apply().needs_drain == []
 
 
+def test_a_unit_that_is_started_with_its_new_settings_owes_no_drain(files: Site) -> None:
+    files.role.variables["handler"] = "Drained"
+    add_unit(files, "demo.service", active="inactive")
+    assert files.apply(check=True).needs_drain == []
+    add_unit(files, "demo.service", active="active", since=int(time.time()) + 60)
+    assert files.apply().needs_drain == []
+
+
+def test_a_dry_run_tells_that_a_drain_will_be_needed(files: Site) -> None:
+    files.role.variables["handler"] = "Drained"
+    add_unit(files, "demo.service", active="active", since=100)
+    assert files.apply(check=True).needs_drain == ["Drained"]
+
+
 def test_casa_maintenance_leaves_a_hosts_units_alone(files: Site) -> None:
     add_unit(files, "demo.service", active="inactive")
     outcome = files.apply(maintenance=True)

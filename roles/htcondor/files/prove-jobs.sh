@@ -22,12 +22,23 @@ chmod 755 job.sh
     printf ')\n'
 } > jobs.sub
 cluster=$(condor_submit -terse jobs.sub | sed 's/\..*//')
-if ! condor_wait -wait "$seconds" jobs.log >/dev/null; then
+left=$seconds
+until condor_wait -wait 10 jobs.log >/dev/null; do
+    left=$((left - 10))
+    # A point that was found unhealthy only now would let its job wait for ever.
+    condor_status -af Machine CasaHealthReason -constraint 'PartitionableSlot =?= True && CasaHealthy =?= False' > unhealthy
+    for machine in "$@"; do
+        grep -F "$machine " unhealthy >&2 || continue
+        echo "$machine takes no new jobs until that is repaired; jobs that run there go on" >&2
+        condor_rm "$cluster" >&2 || true
+        exit 1
+    done
+    [ "$left" -gt 0 ] && continue
     printf 'jobs of cluster %s have not ended after %s s:\n' "$cluster" "$seconds" >&2
     condor_q "$cluster" -better-analyze >&2 || true
     condor_rm "$cluster" >&2 || true
     exit 1
-fi
+done
 for machine in "$@"; do
     printf '%s\t' "$machine"
     cat "$machine.out"
