@@ -15,6 +15,7 @@ NAMED = {"htcondor_group_interactive": "", "htcondor_group_batch": ""}
 
 def test_the_defaults_are_fine(findings: Callable[..., list[str]]) -> None:
     assert findings() == []
+    assert findings(htcondor_port_range=[20000, 25000]) == []
     assert findings(htcondor_health_mounts=["/cvmfs/cms.cern.ch", "/home"]) == []
 
 
@@ -32,6 +33,9 @@ def test_the_defaults_are_fine(findings: Callable[..., list[str]]) -> None:
         ({"htcondor_groups": {}}, "htcondor_group_batch: `batch` is not in htcondor_groups"),
         ({"htcondor_concurrency_limits": {"X-C": 1}}, "`X-C` is no name for a submit requirement"),
         ({"htcondor_health_mounts": ["/a b"]}, "`/a b` must be an absolute path without blanks"),
+        ({"htcondor_port_range": [20000, 40000]}, "htcondor_port_range must be two ports"),
+        ({"htcondor_port_range": [20000]}, "htcondor_port_range must be two ports"),
+        ({"htcondor_container_binds": ["/a b"]}, "`/a b` must be an absolute path without blanks"),
         ({"htcondor_dedicated": True}, "htcondor_dedicated is set, but htcondor_interactive is `shared`"),
         (
             {"family": "RedHat", "name": "AlmaLinux", "version": "8"},

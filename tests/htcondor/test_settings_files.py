@@ -47,6 +47,13 @@ FULL: dict[str, Any] = {
     "htcondor_default_request_disk": 1024,
     "htcondor_concurrency_limits": {"XCACHE": 400},
     "htcondor_defrag": True,
+    "htcondor_port_range": [20000, 25000],
+    "htcondor_count_hyperthreads": False,
+    "htcondor_gpus": True,
+    "htcondor_private_network": "t3.example.edu",
+    "htcondor_container_binds": ["/cvmfs", "/etc/grid-security/certificates"],
+    "htcondor_trust_uid_domain": True,
+    "htcondor_health_mounts": ["/cvmfs/cms.cern.ch"],
     "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100, "COLLECTOR.MAX_FILE_DESCRIPTORS": 20480},
 }
 LINE = re.compile(r"|#.*|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
