@@ -125,6 +125,14 @@ def test_no_file_that_is_reconfigured_holds_what_needs_a_restart(templar: Callab
             assert wrong == [], item["file"]
 
 
+def test_the_manual_lists_what_needs_a_restart(templar: Callable[..., Any]) -> None:
+    groups = templar("execute").template(trust_as_template("{{ __htcondor_restart_settings }}"))
+    page = (HERE.parents[1] / "docs" / "htcondor-changes.md").read_text(encoding="utf-8")
+    for group, names in groups.items():
+        cells = ", ".join(f"`{name}`".replace("|", "\\|") for name in names)
+        assert f"| {group} | {cells} |" in page
+
+
 def wrong_lines(text: str) -> list[str]:
     """Lines that HTCondor would not read as meant: it takes a comment behind a value for a part of it."""
     lines = MULTI_LINE.sub(r"\1 = several lines", text).splitlines()
