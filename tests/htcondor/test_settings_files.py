@@ -53,6 +53,8 @@ FULL: dict[str, Any] = {
     "htcondor_private_network": "t3.example.edu",
     "htcondor_container_binds": ["/cvmfs", "/etc/grid-security/certificates"],
     "htcondor_trust_uid_domain": True,
+    "htcondor_shared_accounts": False,
+    "htcondor_slot_users": 2,
     "htcondor_health_mounts": ["/cvmfs/cms.cern.ch"],
     "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100, "COLLECTOR.MAX_FILE_DESCRIPTORS": 20480},
 }
@@ -99,7 +101,7 @@ def test_settings_are_as_reviewed(
         ("STARTD_ATTRS", False),
         ("MAX_JOBS_RUNNING", False),
         ("JOB_DEFAULT_REQUESTMEMORY", False),
-        ("SLOTS", False),
+        ("SLOT1_1_USER", False),
     ],
 )
 def test_a_setting_of_the_site_goes_where_it_becomes_live(
