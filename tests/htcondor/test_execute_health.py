@@ -45,7 +45,7 @@ def ad(*arguments: str, env: dict[str, str] | None = None) -> dict[str, Any]:
         env=env,
     )
     *lines, end = done.stdout.splitlines()
-    assert end == "-"
+    assert end == "- update:true"
     return {name: json.loads(value) for name, value in (line.split(" = ", 1) for line in lines)}
 
 

@@ -155,7 +155,8 @@ def attributes(results: dict[str, Result]) -> str:
             f"CasaHealthReason = {_quoted(faults or 'ok')}",
             f"CasaHealthSkipped = {_quoted(skipped)}",
             f"CasaHealthCheckedAt = {int(time.time())}",
-            "-",
+            # At once: the pool would otherwise hear of it with the next update, minutes later.
+            "- update:true",
         ]
     )
 
