@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from casa_install.state.host import Host
     from casa_install.state.receipts import Entry
     from casa_install.state.render import Desired
+    from casa_install.state.resources import Handler
 
 
 def apply(desired: Desired, host: Host, options: Options) -> Outcome:
@@ -269,6 +270,11 @@ class Apply:
             if not handler.drain:
                 self.outcome.notify.append(name)
             # A unit that is started with its new settings, now or by the run to come, owes nothing.
-            elif name in owed or (self.options.check and last_read(handler, last.view) is not None):
+            elif name in owed or (self.options.check and not _starts(handler, last.view)):
                 self.outcome.needs_drain.append(name)
         return self.outcome
+
+
+def _starts(handler: Handler, view: View) -> bool:
+    """Whether the handler's unit does not run yet, so that it starts with what is written."""
+    return handler.proof == "restart" and last_read(handler, view) is None
