@@ -48,6 +48,7 @@ FULL: dict[str, Any] = {
     "htcondor_concurrency_limits": {"XCACHE": 400},
     "htcondor_defrag": True,
     "htcondor_port_range": [20000, 25000],
+    "htcondor_file_descriptors": 65536,
     "htcondor_count_hyperthreads": False,
     "htcondor_gpus": True,
     "htcondor_private_network": "t3.example.edu",
