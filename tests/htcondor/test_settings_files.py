@@ -59,7 +59,7 @@ FULL: dict[str, Any] = {
     "htcondor_health_mounts": ["/cvmfs/cms.cern.ch"],
     "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100, "COLLECTOR.MAX_FILE_DESCRIPTORS": 20480},
 }
-LINE = re.compile(r"|#.*|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
+LINE = re.compile(r"|#.*|if version < [0-9.]+|endif|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
 MULTI_LINE = re.compile(r"^(\w+) @=end\n.*?^@end$", re.MULTILINE | re.DOTALL)
 
 
