@@ -1,8 +1,8 @@
 """Ask a host about its HTCondor, and the pool about itself. Runs on the host as root; changes nothing there.
 
 Arguments: `pool` to ask the pool too, `queue` to ask the access point's queue, `offer=WHAT` for what the
-inventory says that this execution point offers to jobs, which is given back. Prints one JSON object. Of a token
-only what it says of itself is read; neither it nor its signature leaves the host.
+inventory says that this execution point offers to jobs, which is given back. Prints one JSON object. Of a
+token only what it says of itself is read; neither it nor its signature leaves the host.
 """
 
 import base64
