@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
@@ -144,7 +145,8 @@ def _show(
         print(json.dumps(row | status_json(picture, findings)), flush=True)
         return code
     if not quiet:
-        print(status_text(picture) + "\n", flush=True)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(status_text(picture, width) + "\n", flush=True)
     if findings or not quiet:
         print(findings_text(findings, colour=colours_wanted(sys.stdout)), flush=True)
     return code

@@ -72,7 +72,8 @@ LIMITS = Check(
 )
 OFFERS = Check(
     "offers what the inventory says",
-    "condor_status -af Machine HasDocker DockerOfflineReason HasSingularity SingularityOfflineReason TotalSlotGPUs",
+    "condor_status -af Machine HasDocker DockerOfflineReason HasSingularity SingularityOfflineReason"
+    " TotalSlotGPUs",
     "the execution point offers what htcondor_containers and htcondor_gpus say",
     "jobs that ask for it wait for ever",
 )
@@ -120,9 +121,8 @@ def _in_pool(host: Host) -> Iterator[Result]:
 
 
 def _on_host(host: Host, found: Mapping[str, Any]) -> Iterator[Result]:
-    ready = found["ready"]
-    dead = [name for name, state in ready["daemons"].items() if state in ("Hung", "Dead", "Hold")]
-    yield READY.result(host.name, ready["ready"], ", ".join(dead) or ("" if ready["ready"] else "not ready"))
+    unready = _unready(host.groups, found["ready"])
+    yield READY.result(host.name, not unready, ", ".join(unready))
     loose = [name for name, value in found["security"].items() if value != "REQUIRED"]
     yield SECURITY.result(host.name, not loose, ", ".join(loose))
     allowed = [level for level, answer in found["stranger"].items() if answer == "ALLOW"]
@@ -134,6 +134,16 @@ def _on_host(host: Host, found: Mapping[str, Any]) -> Iterator[Result]:
         yield LEAST.untried(host.name, "this host holds the pool's key, so root here signs for itself")
     if "forged" in found:
         yield _forged(host.name, found["forged"], found["user_token"])
+
+
+def _unready(groups: Sequence[str], said: Mapping[str, str]) -> list[str]:
+    """What `condor_who` does not show to be as it must be."""
+    wanted = {"IsReady": "true", "MASTER": "Alive"}
+    wanted |= {"COLLECTOR": "Alive", "NEGOTIATOR": "Alive"} if "manager" in groups else {}
+    wanted |= {"SCHEDD": "Alive"} if "access" in groups else {}
+    wanted |= {"STARTD": "Alive", "STARTD_State": "Ready"} if "execute" in groups else {}
+    states = {name: said.get(name, "absent") for name in wanted}
+    return [f"{name}: {state}" for name, state in states.items() if state != wanted[name]]
 
 
 def _forged(host: str, forged: Mapping[str, Mapping[str, str]], user: Mapping[str, str]) -> Result:

@@ -6,7 +6,7 @@ find is in `authority_checks` and `job_checks`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -70,5 +70,10 @@ def judge(tried: Mapping[str, Mapping[str, Any]], status: Status) -> list[Result
 
     checks = (*authority_checks.CHECKS, *job_checks.CHECKS)
     order = {check.name: number for number, check in enumerate(checks)}
-    results = [*authority_checks.judge(tried, status), *job_checks.judge(tried, status)]
+    # A job's machine is known by its full name, all else by its name in the inventory.
+    names = {host.machine: host.name for host in status.hosts if host.machine}
+    results = [
+        replace(result, host=names.get(result.host, result.host))
+        for result in (*authority_checks.judge(tried, status), *job_checks.judge(tried, status))
+    ]
     return sorted(results, key=lambda result: (order[result.check.name], result.host))

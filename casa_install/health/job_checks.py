@@ -40,7 +40,7 @@ MOUNTS = Check(
 )
 SPOOL = Check(
     "submit from elsewhere with a token",
-    "condor_submit -spool -name ACCESS_POINT; condor_transfer_data -name ACCESS_POINT JOB, with a user's token",
+    "condor_submit -spool -name ACCESS_POINT; condor_transfer_data -name ACCESS_POINT JOB; with a token only",
     "the job runs as that user and its output comes back",
     "notebooks and laptops cannot use the pool",
 )
@@ -82,7 +82,7 @@ APPTAINER = Check(
 )
 DRAIN = Check(
     "a drain waits for jobs",
-    "condor_drain -graceful MACHINE; condor_status -af Machine State DrainReason; condor_drain -cancel MACHINE",
+    "condor_drain -graceful MACHINE; condor_status MACHINE -af State; condor_drain -cancel MACHINE",
     "the running job ends by itself, then the machine is Drained",
     "maintenance ends users' jobs",
 )
@@ -103,7 +103,7 @@ def judge(tried: Mapping[str, Mapping[str, Any]], status: Status) -> Iterator[Re
     yield FAIRNESS.untried("pool", "it would fill the pool with jobs for minutes")
     host, found = next(((name, said) for name, said in tried.items() if "jobs" in said), ("", {}))
     if not host:
-        why = "no access point submits jobs: the inventory has none, no execution point, or no htcondor_proof_user"
+        why = "no jobs: the inventory has no access or execution point, or no htcondor_proof_user"
         yield from (check.untried("pool", why) for check in CHECKS[:-2])
         return
     for machine, job in found["jobs"].items():
@@ -115,7 +115,7 @@ def judge(tried: Mapping[str, Mapping[str, Any]], status: Status) -> Iterator[Re
     yield REFUSED.result(host, not found["refused"]["accepted"], found["refused"]["says"])
     yield _running(TAIL, host, found["tail"], "its output is not shown")
     yield _running(LOGIN, host, found["ssh"], "the command printed nothing")
-    yield from _gpus(found["jobs"], found.get("gpus", {}))
+    yield from _gpus(found.get("gpus", {}))
     offers = {what for each in status.hosts if each.slots for what in each.slots.offers}
     for check, what in ((DOCKER, "docker"), (APPTAINER, "apptainer")):
         yield from _containers(check, what, what in offers, found)
@@ -203,7 +203,7 @@ def _running(check: Check, host: str, found: Mapping[str, Any], unseen: str) -> 
     return check.result(host, found["seen"], "" if found["seen"] else unseen)
 
 
-def _gpus(jobs: Jobs, found: Jobs) -> Iterator[Result]:
+def _gpus(found: Jobs) -> Iterator[Result]:
     if not found:
         yield GPU.untried("pool", "no execution point offers GPUs")
     for machine, job in found.items():

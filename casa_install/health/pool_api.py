@@ -23,7 +23,7 @@ PORT = 9618
 USUAL_TOKENS = Path("~/.condor/tokens.d")
 _SECONDS = 60
 _CONNECT_SECONDS = 10
-_NEW_TOKEN = (  # noqa: S105  # what to type for one
+_HOW_TO_GET_ONE = (
     "As root on the manager, `condor_token_create -identity NAME@TRUST_DOMAIN -authz READ -lifetime 86400`"
     " makes one; put it into {directory} with mode 0600."
 )
@@ -74,7 +74,7 @@ def _claims(directory: Path) -> list[dict[str, Any]]:
     Raises:
         PoolError: There is none that still counts.
     """
-    hint = _NEW_TOKEN.format(directory=directory)
+    hint = _HOW_TO_GET_ONE.format(directory=directory)
     try:
         texts = [path.read_text() for path in sorted(directory.glob("[!.]*")) if path.is_file()]
     except OSError as fault:
@@ -166,12 +166,12 @@ def _refusal(address: str, directory: Path, claims: list[dict[str, Any]], said: 
         return PoolError(
             f"The pool at {address} takes tokens of the trust domain {domain.group(1)};"
             f" those in {directory} are of {', '.join(issuers)}.",
-            hint=_NEW_TOKEN.format(directory=directory),
+            hint=_HOW_TO_GET_ONE.format(directory=directory),
         )
     subjects = ", ".join(sorted({str(each.get("sub", "nobody")) for each in claims}))
     why = _reason(said)
     return PoolError(
         f"The pool at {address} refuses the token of {subjects}{': ' + why if why else '.'}",
         hint="Its key may be another pool's, it may be revoked, or it has ended."
-        f" {_NEW_TOKEN.format(directory=directory)}",
+        f" {_HOW_TO_GET_ONE.format(directory=directory)}",
     )

@@ -92,7 +92,8 @@ def main(address: str) -> None:
     htcondor2.set_subsystem("TOOL")
     htcondor2.enable_debug()
     collector = htcondor2.Collector(address)
-    pool, queues = {}, {}
+    pool: dict[str, list[dict[str, Any]]] = {}
+    queues: dict[str, dict[str, Any]] = {}
     for kind, (ads, names) in POOL.items():
         found = collector.query(getattr(htcondor2.AdType, ads), projection=list(names))
         pool[kind] = [plain_ad(ad, names) for ad in found]
@@ -101,7 +102,7 @@ def main(address: str) -> None:
         for ad in found:
             try:
                 jobs = htcondor2.Schedd(ad).query(projection=list(_JOB))
-                queues[str(ad["Machine"])] = count_jobs(plain_ad(job, _JOB) for job in jobs)
+                queues[str(ad["Machine"])] = dict(count_jobs(plain_ad(job, _JOB) for job in jobs))
             except htcondor2.HTCondorException as fault:
                 queues[str(ad["Machine"])] = {"fault": str(fault)}
     print(json.dumps({"pool": pool, "queues": queues}))

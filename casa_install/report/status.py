@@ -28,12 +28,19 @@ _HOST_COLUMNS = (
     "health",
     "address",
 )
+_EXPENDABLE = ("address", "MiB", "is", "claimed")
+"""Columns that go first where a terminal is narrow."""
 
 
-def status_text(status: Status) -> str:
-    """Return the tables: hosts, jobs by group, the negotiator, what is owed, and what was not asked."""
-    rows = tuple(_host_row(host, direct=status.direct) for host in status.hosts)
-    parts = [table_text(Table("Hosts", _HOST_COLUMNS, rows))]
+def status_text(status: Status, width: int | None = None) -> str:
+    """Return the tables: hosts, jobs by group, the negotiator, what is owed, and what was not asked.
+
+    Args:
+        status: The picture.
+        width: Of the terminal; None for text that no line break spoils, such as a mail.
+    """
+    hosts, left_out = _host_table(status, width)
+    parts = [hosts]
     if status.jobs:
         rows = tuple(
             (group or "none", *(str(states.get(state, 0)) for state in _STATES))
@@ -59,6 +66,8 @@ def status_text(status: Status) -> str:
     if status.direct:
         unknown = "condor.service, the installed version, tokens, what is owed and changed files"
         notes.append(("Note", f"unknown without SSH: {unknown}"))
+    if left_out:
+        notes.append(("Note", f"no room for {', '.join(left_out)}: widen the terminal, or use --json"))
     if notes:
         parts.append("\n".join(labelled(label, text) for label, text in notes))
     return "\n\n".join(parts)
@@ -86,6 +95,24 @@ def status_json(status: Status, findings: Sequence[Finding]) -> dict[str, Any]:
     }
     document["findings"] = [asdict(finding) for finding in findings]
     return document
+
+
+def _host_table(status: Status, width: int | None) -> tuple[str, list[str]]:
+    """The table, and the columns that a narrow terminal has no room for."""
+    rows = [_host_row(host, direct=status.direct) for host in status.hosts]
+    shown = list(range(len(_HOST_COLUMNS)))
+    left_out: list[str] = []
+    for name in ("", *_EXPENDABLE):
+        if name:
+            shown.remove(_HOST_COLUMNS.index(name))
+            left_out.append(name)
+        columns = tuple(_HOST_COLUMNS[index] for index in shown)
+        text = table_text(
+            Table("Hosts", columns, tuple(tuple(row[index] for index in shown) for row in rows))
+        )
+        if width is None or max(map(len, text.splitlines())) <= width:
+            break
+    return text, left_out
 
 
 def _slots(host: Host) -> dict[str, Any] | None:

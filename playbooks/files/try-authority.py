@@ -1,8 +1,8 @@
 """Try on a host what its HTCondor lets it do and what it refuses. Runs as root; changes nothing there.
 
-Arguments: `execute`, `access`, `manager` for what the host is. Prints one JSON object, check -> what was found,
-for `casa_install.health.authority_checks` to judge. Tokens that it makes for a try are in a directory of its
-own and are gone when it ends.
+Arguments: `execute`, `access`, `manager` for what the host is. Prints one JSON object, check -> what was
+found, for `casa_install.health.authority_checks` to judge. Tokens that it makes for a try are in a directory
+of its own and are gone when it ends.
 """
 
 import json
@@ -42,12 +42,11 @@ def authority(kind, **settings):
 
 
 def ready(daemons):
-    """Return whether the master says that these daemons are ready, within half a minute."""
-    wanted = " && ".join(
-        ["IsReady"] + [daemon + '_State =?= "Ready"' for daemon in daemons if daemon != "MASTER"]
-    )
-    status, output, _ = run("condor_who", "-wait:30", wanted)
-    return {"ready": status == 0, "daemons": dict(re.findall(r'^(\w+) = "(\w+)"$', output, re.MULTILINE))}
+    """Return what the master says of its daemons, once all of these are alive or after half a minute."""
+    wanted = " && ".join(["IsReady"] + [daemon + ' =?= "Alive"' for daemon in daemons])
+    # It ends with 0 though the condition was never met, so only what it prints counts.
+    _, output, _ = run("condor_who", "-wait:30", wanted)
+    return dict(re.findall(r'^(\w+) = "?(\w+)"?$', output, re.MULTILINE))
 
 
 def security(daemon):

@@ -1,10 +1,10 @@
 """Run jobs on execution points and from elsewhere, to see what users would see. As root on an access point.
 
 Arguments: `program=TEXT` for what jobs run (verify-job.sh), `user=NAME` for the account that submits,
-`seconds=N` for a job's time limit, `machine=NAME` for each execution point that must run jobs, `mount=PATH` for
-each file system that jobs must see, `own-tmp` where each job has a /tmp of its own, `image=NAME` for the image
-of a container. Prints one JSON object, check -> what was found, for `casa_install.health.job_checks` to judge.
-All its jobs are removed when it ends, and remove themselves if it is killed.
+`seconds=N` for a job's time limit, `machine=NAME` for each execution point that must run jobs, `mount=PATH`
+for each file system that jobs must see, `own-tmp` where each job has a /tmp of its own, `image=NAME` for the
+image of a container. Prints one JSON object, check -> what was found, for `casa_install.health.job_checks` to
+judge. All its jobs are removed when it ends, and remove themselves if it is killed.
 """
 
 import json
@@ -74,7 +74,7 @@ class Submitter:
 
     def __init__(self, directory, program, user, seconds):
         self.directory, self.user, self.seconds = directory, user, seconds
-        self.clusters = []
+        self.clusters = {}
         (directory / "verify-job.sh").write_text(program)
         (directory / "verify-job.sh").chmod(0o755)
         directory.chmod(0o755)
@@ -98,12 +98,14 @@ class Submitter:
         status, output, fault = self.as_user("condor_submit", "-terse", *options, path.name, **settings)
         if status:
             return "", said(fault) or "condor_submit ended with " + str(status)
-        self.clusters.append(output.split(".")[0])
-        return self.clusters[-1], ""
+        cluster = output.split(".")[0]
+        self.clusters[cluster] = time.monotonic()
+        return cluster, ""
 
-    def wait(self, cluster, until=("3", "4", "5"), seconds=None):
+    def wait(self, cluster, until=("3", "4", "5")):
         """Wait until each job has left the queue or is in a state; return number -> state, code, reason."""
-        end = time.monotonic() + (seconds or self.seconds)
+        # Jobs wait for their turn beside each other, so the time counts from their submission.
+        end = self.clusters[cluster] + self.seconds
         while True:
             _, output, _ = run(
                 "condor_q", cluster, "-af:t", "ProcId", "JobStatus", "HoldReasonCode", "HoldReason"
@@ -163,10 +165,9 @@ def explained(found, ads):
     """A job that waits for a machine that is full shows nothing; one that waits beside free cores does."""
     for machine, job in found.items():
         if "idle" in job:
-            full = ads.get(machine, {}).get("Cpus", 0) < 1 or ads.get(machine, {}).get("Memory", 0) < 64
-            found[machine] = (
-                {"busy": "all its cores or memory are in use"} if full else {"fault": job["idle"]}
-            )
+            where = [ads[machine]] if machine in ads else list(ads.values())
+            full = all(ad.get("Cpus", 0) < 1 or ad.get("Memory", 0) < 64 for ad in where)
+            found[machine] = {"busy": "all cores or memory are in use"} if full else {"fault": job["idle"]}
     return found
 
 
@@ -228,9 +229,11 @@ class FromElsewhere:
             return {"fault": self.fault}
         # Its files stay with the access point until they are fetched, and so does the job in the queue.
         left = self.submitter.wait(self.cluster, until=("3", "4"))
-        if any(state != "4" for state, _, _ in left.values()):
-            states = ", ".join(state + " " + reason for state, _, reason in left.values())
-            return {"fault": "the job has not ended, its state is " + states}
+        states = [state for state, _, _ in left.values()]
+        if "1" in states:
+            return {"idle": "the job has not started within " + str(self.submitter.seconds) + " s"}
+        if states != ["4"]:
+            return {"fault": "the job has not ended: " + "; ".join(reason for _, _, reason in left.values())}
         _, owner, _ = run("condor_q", self.cluster, "-af", "Owner")
         status, _, fault = self.submitter.as_user(
             "condor_transfer_data", *self.remote, self.cluster, **self.settings
@@ -246,10 +249,7 @@ def watched(submitter, cluster, word):
     """Return what `condor_tail` and `condor_ssh_to_job` make of a running job."""
     left = submitter.wait(cluster, until=("2", "3", "4", "5"))
     if [state for state, _, _ in left.values()] != ["2"]:
-        return {
-            "tail": {"idle": "no job ran that could be watched"},
-            "ssh": {"idle": "no job ran to log in to"},
-        }
+        return {name: {"idle": "the job for it has not started"} for name in ("tail", "ssh")}
     status, output, fault = submitter.as_user("condor_tail", cluster)
     found = {"tail": {"seen": word in output} if status == 0 else {"fault": said(fault)}}
     shell = pwd.getpwnam(submitter.user).pw_shell
@@ -269,7 +269,7 @@ def over_limit(submitter, machine):
     cluster, fault = submitter.submit("hungry", ["now"], [machine])
     if fault:
         return {"machine": machine, "fault": fault}
-    left = submitter.wait(cluster, seconds=60)
+    left = submitter.wait(cluster)
     code = next((code for state, code, _ in left.values() if state == "5"), "0")
     return {"machine": machine, "code": int(code) if code.isdigit() else 0}
 
@@ -315,13 +315,13 @@ def tried(submitter, directory, machines, options, mounts, words):
     else:
         found["jobs"].update(explained(submitter.ended(first, "first", fit), pool()))
     watch = {"tail": {"fault": no_wait}, "ssh": {"fault": no_wait}}
-    found.update(watched(submitter, waiting, word) if waiting else watch)
+    found.update(explained(watched(submitter, waiting, word), pool()) if waiting else watch)
     done = [machine for machine in fit if found["jobs"][machine].get("tmp") == ["written"]]
     if "own-tmp" in words and done:
         second, fault = submitter.submit("look", [word], done)
         looked = submitter.ended(second, "look", done) if not fault else {}
         found["tmp"] = explained(looked, pool()) or {machine: {"fault": fault} for machine in done}
-    found["spool"] = elsewhere.fetched()
+    found.update(explained({"spool": elsewhere.fetched()}, pool()))
     for name, (cluster, fault, program, universe, where) in specials.items():
         jobs = submitter.ended(cluster, program, where, universe) if not fault else {}
         found[name] = explained(jobs, pool()) or {machine: {"fault": fault} for machine in where}
