@@ -108,7 +108,10 @@ def judge(tried: Mapping[str, Mapping[str, Any]], status: Status) -> Iterator[Re
         return
     for machine, job in found["jobs"].items():
         yield _job(machine, job)
-    yield from _tmp(found["jobs"], found["tmp"])
+    if found["own_tmp"]:
+        yield from _tmp(found["jobs"], found["tmp"])
+    else:
+        yield TMP.untried("pool", "htcondor_mount_under_scratch has no /tmp")
     yield from _memory(found)
     yield from _mounts(found["jobs"], found.get("mounts", ()))
     yield _spool(host, found["spool"], found["user"])
@@ -158,7 +161,7 @@ def _tmp(jobs: Jobs, looked: Jobs) -> Iterator[Result]:
         else:
             yield TMP.result(machine, passed=False, found="a file of the job before is there")
     if not looked:
-        yield TMP.untried("pool", "htcondor_mount_under_scratch has no /tmp, or no job could write there")
+        yield TMP.untried("pool", "no job wrote there")
 
 
 def _memory(found: Mapping[str, Any]) -> Iterator[Result]:

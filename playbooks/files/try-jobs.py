@@ -303,7 +303,14 @@ def tried(submitter, directory, machines, options, mounts, words):
     word = secrets.token_hex(8)
     elsewhere = FromElsewhere(submitter, directory)
     nowhere = {"busy": "no execution point takes jobs"}
-    found = {"user": submitter.user, "word": word, "mounts": mounts, "jobs": unable, "tmp": {}}
+    found = {
+        "user": submitter.user,
+        "word": word,
+        "mounts": mounts,
+        "own_tmp": "own-tmp" in words,
+        "jobs": unable,
+        "tmp": {},
+    }
     found.update(refused=elsewhere.refused(), spool=nowhere, tail=nowhere, ssh=nowhere)
     if not fit:
         return found
