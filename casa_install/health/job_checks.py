@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from casa_install.health.checks import Check, Result
@@ -115,7 +116,7 @@ def judge(tried: Mapping[str, Mapping[str, Any]], status: Status) -> Iterator[Re
     yield from _memory(found)
     yield from _mounts(found["jobs"], found.get("mounts", ()))
     yield _spool(host, found["spool"], found["user"])
-    yield REFUSED.result(host, not found["refused"]["accepted"], found["refused"]["says"])
+    yield _refused(host, found["refused"])
     yield _running(TAIL, host, found["tail"], "its output is not shown")
     yield _running(LOGIN, host, found["ssh"], "the command printed nothing")
     yield from _gpus(found.get("gpus", {}))
@@ -198,6 +199,15 @@ def _spool(host: str, job: Mapping[str, Any], user: str) -> Result:
     return SPOOL.result(host, job["fetched"], "" if job["fetched"] else "its output did not come back")
 
 
+def _refused(host: str, found: Mapping[str, Any]) -> Result:
+    """A submission that failed for want of something else than a token shows nothing."""
+    if found["accepted"]:
+        return REFUSED.result(host, passed=False, found="it was accepted")
+    if not re.search(r"AUTHENTICATE:|SECMAN:", found["says"]):
+        return REFUSED.result(host, passed=False, found=f"it failed for another reason: {found['says']}")
+    return REFUSED.result(host, passed=True)
+
+
 def _running(check: Check, host: str, found: Mapping[str, Any], unseen: str) -> Result:
     if "skipped" in found:
         return check.untried(host, found["skipped"])
@@ -229,4 +239,5 @@ def _containers(check: Check, what: str, offered: bool, found: Mapping[str, Any]
         if (result := _unfinished(check, machine, job)) is not None:
             yield result
         else:
-            yield check.result(machine, _first(job, "said") == found["word"], "its output did not come back")
+            passed = _first(job, "said") == found["word"]
+            yield check.result(machine, passed, "" if passed else "its output did not come back")
