@@ -49,7 +49,8 @@ _STATES = {1: "idle", 2: "running", 5: "held"}
 def plain_ad(ad: Any, names: Iterable[str]) -> dict[str, Any]:
     """Return these attributes of an ad with their values; what is undefined or in error is left out."""
     values = {name: ad.eval(name) for name in names if name in ad}
-    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+    # What is undefined or in error is a number too, of a type of its own.
+    return {name: value for name, value in values.items() if type(value) in (str, int, float, bool)}
 
 
 def group_of(accounting_group: str, owner: str) -> str:

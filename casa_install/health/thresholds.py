@@ -128,7 +128,8 @@ def _slots(host: Host, slots: Slots) -> Iterator[Finding]:
     for what in host.wanted:
         if what not in slots.offers:
             why = slots.missing.get(what, "it gives no reason")
-            yield Finding(host.name, f"does not offer {what}: {why}", "condor_status -long MACHINE has more")
+            hint = "a startd looks for it when it starts; /var/log/condor/StartLog on that host has more"
+            yield Finding(host.name, f"does not offer {what}: {why}", hint)
 
 
 def _pool(status: Status, limits: Thresholds) -> Iterator[Finding]:
