@@ -63,8 +63,10 @@ class Reader:
     def refused(self, tokens: Path) -> str:
         """How it was refused."""
         done = self.ask(tokens)
-        assert (done.returncode in (1, 2), done.stdout) == (True, ""), done.stderr
-        return " ".join(done.stderr.split())
+        document = json.loads(done.stdout)
+        assert (document["exit_code"], "hosts" in document) == (done.returncode, False), done.stdout
+        assert done.returncode in (1, 2)
+        return str(document["error"])
 
 
 def without_ssh(lab: Lab, directory: Path, over_ssh: dict[str, Any]) -> None:
