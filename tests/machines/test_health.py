@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +50,8 @@ class Reader:
         path = self.directory / name
         path.mkdir(mode=0o700)
         made = self.lab.ssh("cm1", f"condor_token_create -lifetime 600 {' '.join(options)}")
-        with (path / "token").open("w", opener=lambda file, flags: os.open(file, flags, 0o600)) as stream:
-            stream.write(made)
+        (path / "token").touch(mode=0o600)
+        (path / "token").write_text(made)
         return path
 
     def ask(self, tokens: Path, *more: str) -> subprocess.CompletedProcess[str]:
