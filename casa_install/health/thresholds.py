@@ -147,7 +147,13 @@ def _pool(status: Status, limits: Thresholds) -> Iterator[Finding]:
         if cycle.duration > limits.cycle_seconds:
             yield Finding("pool", f"the last negotiation cycle took {cycle.duration:.0f} s")
     for name, fault in status.queues.items():
-        yield Finding(name, f"its queue cannot be read: {fault}", "jobs and held jobs there are not counted")
+        hint = "jobs and held jobs there are not counted"
+        if status.direct:
+            hint += (
+                "; it signs with its own key, so root there makes a second token for you:"
+                " condor_token_create -key AP -identity NAME@UID_DOMAIN -authz READ -lifetime 86400"
+            )
+        yield Finding(name, f"its queue cannot be read: {fault}", hint)
     for machine, busy in status.schedds.items():
         if busy > _BUSY:
             yield Finding(machine, f"its schedd is busy for {busy:.0%} of its time")

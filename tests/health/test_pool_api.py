@@ -17,6 +17,7 @@ from casa_install.errors import ExitCode
 from casa_install.health import pool_api, pool_program
 from casa_install.health.pool_api import PoolError, ask_pool
 from casa_install.health.read_status import read_pool, read_status
+from casa_install.health.thresholds import Thresholds, find
 from casa_install.report.status import status_json, status_text
 
 if TYPE_CHECKING:
@@ -154,6 +155,15 @@ def test_what_only_hosts_know_is_said_to_be_unknown() -> None:
     assert "unknown without SSH: condor.service" in status_text(status)
     host = json.loads(json.dumps(status_json(status, [])))["hosts"]["ep1.casa.test"]
     assert [host[key] for key in ("version", "unit", "tokens", "owed", "drift")] == [None] * 5
+
+
+def test_a_queue_that_refuses_names_the_token_that_it_needs() -> None:
+    said = json.loads((ANSWERS / "status-cm1.json").read_text())["pool"]
+    queues = {"cm1.casa.test": {"fault": "AUTHENTICATE:1003"}}
+    ended = said["negotiators"][0]["LastNegotiationCycleEnd0"]
+    (finding,) = find(read_pool({"pool": said, "queues": queues}, {}, "cm1", ended + 1.0), Thresholds())
+    assert (finding.where, finding.what) == ("cm1.casa.test", "its queue cannot be read: AUTHENTICATE:1003")
+    assert "condor_token_create -key AP" in finding.hint
 
 
 def test_no_token_is_a_refusal_that_says_how_to_get_one(tmp_path: Path) -> None:
