@@ -28,7 +28,7 @@ KNOWN = Check(
 )
 SECURITY = Check(
     "talk is secured",
-    "condor_config_val -startd SEC_DEFAULT_ENCRYPTION",
+    "condor_config_val -startd SEC_DEFAULT_ENCRYPTION (-schedd or -collector on other hosts)",
     "authentication, encryption and integrity are REQUIRED in the running daemon",
     "somebody on the network can read or change what daemons say",
 )
@@ -123,7 +123,9 @@ def _in_pool(host: Host) -> Iterator[Result]:
 def _on_host(host: Host, found: Mapping[str, Any]) -> Iterator[Result]:
     unready = _unready(host.groups, found["ready"])
     yield READY.result(host.name, not unready, ", ".join(unready))
-    loose = [name for name, value in found["security"].items() if value != "REQUIRED"]
+    loose = [
+        f"{name}: {value or 'no answer'}" for name, value in found["security"].items() if value != "REQUIRED"
+    ]
     yield SECURITY.result(host.name, not loose, ", ".join(loose))
     allowed = [level for level, answer in found["stranger"].items() if answer == "ALLOW"]
     yield _answered(STRANGER, host.name, found["stranger"], not allowed, ", ".join(allowed))

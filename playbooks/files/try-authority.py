@@ -94,17 +94,17 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         found = {"stranger": stranger(directory)}
-        daemons = ["MASTER"]
+        daemons, talks = ["MASTER"], "master"
         if "manager" in arguments:
-            daemons += ["COLLECTOR", "NEGOTIATOR"]
+            daemons, talks = [*daemons, "COLLECTOR", "NEGOTIATOR"], "collector"
         if "access" in arguments:
-            daemons += ["SCHEDD"]
+            daemons, talks = [*daemons, "SCHEDD"], "schedd"
             found["forged"] = {name: signed_here(directory, name) for name in ("condor", "root")}
             found["user_token"] = signed_here(directory, "casa-verify")
         if "execute" in arguments:
-            daemons += ["STARTD"]
+            daemons, talks = [*daemons, "STARTD"], "startd"
         found["ready"] = ready(daemons)
-        found["security"] = security(daemons[-1].lower())
+        found["security"] = security(talks)
         # One that holds the pool's key signs for itself whatever it likes.
         if not set(keys) - {"AP"}:
             found["authority"] = authority("collector", SEC_CLIENT_AUTHENTICATION_METHODS="IDTOKENS")

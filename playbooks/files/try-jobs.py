@@ -249,7 +249,8 @@ def watched(submitter, cluster, word):
     """Return what `condor_tail` and `condor_ssh_to_job` make of a running job."""
     left = submitter.wait(cluster, until=("2", "3", "4", "5"))
     if [state for state, _, _ in left.values()] != ["2"]:
-        return {name: {"idle": "the job for it has not started"} for name in ("tail", "ssh")}
+        # Why it did not is for the other jobs to show.
+        return {name: {"busy": "no job ran that could be looked at"} for name in ("tail", "ssh")}
     status, output, fault = submitter.as_user("condor_tail", cluster)
     found = {"tail": {"seen": word in output} if status == 0 else {"fault": said(fault)}}
     shell = pwd.getpwnam(submitter.user).pw_shell
@@ -322,7 +323,7 @@ def tried(submitter, directory, machines, options, mounts, words):
     else:
         found["jobs"].update(explained(submitter.ended(first, "first", fit), pool()))
     watch = {"tail": {"fault": no_wait}, "ssh": {"fault": no_wait}}
-    found.update(explained(watched(submitter, waiting, word), pool()) if waiting else watch)
+    found.update(watched(submitter, waiting, word) if waiting else watch)
     done = [machine for machine in fit if found["jobs"][machine].get("tmp") == ["written"]]
     if "own-tmp" in words and done:
         second, fault = submitter.submit("look", [word], done)

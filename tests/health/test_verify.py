@@ -148,7 +148,11 @@ TWO_GPUS = {"uuid": ["GPU-11112222-aaaa", "GPU-33334444-bbbb"], "assigned": ["GP
         ),
         (
             _set("ep1 security SEC_DEFAULT_ENCRYPTION", "OPTIONAL"),
-            ("talk is secured", "ep1", "SEC_DEFAULT_ENCRYPTION"),
+            ("talk is secured", "ep1", "SEC_DEFAULT_ENCRYPTION: OPTIONAL"),
+        ),
+        (
+            _set("ep1 security SEC_DEFAULT_INTEGRITY", ""),
+            ("talk is secured", "ep1", "SEC_DEFAULT_INTEGRITY: no answer"),
         ),
         (
             _set("cm1 pool negotiators 0 LastNegotiationCycleDuration0", 30),
