@@ -52,6 +52,7 @@ FULL: dict[str, Any] = {
     "htcondor_count_hyperthreads": False,
     "htcondor_gpus": True,
     "htcondor_private_network": "t3.example.edu",
+    "htcondor_containers": ["docker", "apptainer"],
     "htcondor_container_binds": ["/cvmfs", "/etc/grid-security/certificates"],
     "htcondor_trust_uid_domain": True,
     "htcondor_shared_accounts": False,
