@@ -47,6 +47,7 @@ FULL: dict[str, Any] = {
     "htcondor_default_request_disk": 1024,
     "htcondor_concurrency_limits": {"XCACHE": 400},
     "htcondor_defrag": True,
+    "htcondor_job_retirement": 3600,
     "htcondor_port_range": [20000, 25000],
     "htcondor_file_descriptors": 65536,
     "htcondor_count_hyperthreads": False,
