@@ -62,6 +62,9 @@ def test_second_run_changes_and_restarts_nothing(lab: Lab) -> None:
     assert pool(lab) == ["ep1.casa.test", "ep2.casa.test"]
     titles = [table["title"] for table in result["report"]]
     assert any(title.startswith("HTCondor pool") for title in titles)
+    machines = next(table for table in result["report"] if table["title"].startswith("HTCondor pool"))
+    assert [row[0] for row in machines["rows"]] == ["ep1.casa.test", "ep2.casa.test"]
+    assert {len(row) for row in machines["rows"]} == {len(machines["columns"])}
     jobs = next(table for table in result["report"] if table["title"].startswith("One job"))
     assert [row[:3] for row in jobs["rows"]] == [
         ["ep1.casa.test", "ep1.casa.test", "casa-proof"],
