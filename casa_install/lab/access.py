@@ -48,6 +48,7 @@ class Access:
         self.sockets = self.directory / "cp"
         self.disks = self.directory / "disks"
         self.federation = self.directory / "federation"
+        self.site_authority = self.directory / "site-ca"
 
     def ensure_key(self) -> str:
         """The lab's public key; the pair is made when it is not there.

@@ -51,8 +51,7 @@ class Federation:
     def __init__(self, directory: Path, domains: Iterable[str]) -> None:
         self.directory = directory
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._domains = sorted(set(domains))
-        self.authority = self._authority()
+        self.authority = kept_authority(directory, "Casa lab federation CA", domains)
 
     @property
     def certificate_file(self) -> Path:
@@ -112,24 +111,29 @@ class Federation:
             "lab_client_secret": self.client_secret,
         }
 
-    def _authority(self) -> Authority:
-        key = self.directory / "ca.key"
-        if key.exists() and self.certificate_file.exists():
-            return load_authority(
-                self.certificate_file.read_text(encoding="ascii"), key.read_text(encoding="ascii")
-            )
-        made = make_authority(
-            "Casa lab federation CA", domains=self._domains, lifetime=LIFETIME, now=datetime.now(UTC)
-        )
-        _write(key, made.key_pem)
-        _write(self.certificate_file, made.certificate_pem, mode=0o644)
-        return made
-
     def _once(self, name: str, make: Callable[[], str]) -> str:
         path = self.directory / name
         if not path.exists():
             _write(path, make())
         return path.read_text(encoding="ascii")
+
+
+def kept_authority(directory: Path, name: str, domains: Iterable[str]) -> Authority:
+    """The authority in a directory, as ``ca.pem`` and ``ca.key``; made when it is not there.
+
+    Args:
+        directory: Of the lab alone; made when missing.
+        name: Its common name.
+        domains: The DNS domains of the lab's machines.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    certificate, key = directory / "ca.pem", directory / "ca.key"
+    if certificate.exists() and key.exists():
+        return load_authority(certificate.read_text(encoding="ascii"), key.read_text(encoding="ascii"))
+    made = make_authority(name, domains=sorted(set(domains)), lifetime=LIFETIME, now=datetime.now(UTC))
+    _write(key, made.key_pem)
+    _write(certificate, made.certificate_pem, mode=0o644)
+    return made
 
 
 def issuer_url(issuer: str, fqdn: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from casa_install.errors import CasaError, ExitCode
 from casa_install.lab.access import Access, Reached, labs_directory
 from casa_install.lab.disks import attach, release
-from casa_install.lab.federation import Federation
+from casa_install.lab.federation import Federation, kept_authority
 from casa_install.lab.image import ensure_image
 from casa_install.lab.origin_machine import ensure_origin
 from casa_install.lab.podman import Podman, require_tools
@@ -96,15 +96,22 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
 
 
 def _play_federation(podman: Podman, access: Access, layout: Layout, report: Reporter) -> dict[str, str]:
-    """Set the origins up; what an inventory has to know about them, nothing where there are none."""
+    """Set the origins up; what an inventory has to know about them and about the lab's own authority."""
+    domains = [machine.domain for machine in layout.machines]
+    site = kept_authority(access.site_authority, "Casa lab site CA", domains)
+    known = {
+        "lab_site_ca_certificate": site.certificate_pem,
+        # A throw-away key: a file of the lab, which goes with it.
+        "lab_site_ca_key_file": str(access.site_authority / "ca.key"),
+    }
     origins = [machine for machine in layout.machines if machine.is_origin]
     if not origins:
-        return {}
-    federation = Federation(access.federation, [machine.domain for machine in layout.machines])
+        return known
+    federation = Federation(access.federation, domains)
     for machine in origins:
         name = container_name(layout.name, machine.name)
         ensure_origin(podman, name, machine.fqdn, federation, report=report)
-    return federation.variables(origins[0].fqdn)
+    return known | federation.variables(origins[0].fqdn)
 
 
 def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str) -> bool:
