@@ -66,17 +66,13 @@ def sign_request(
             expired.
     """
     request = _checked_request(request_pem)
+    require_valid(authority, now)
     ends = authority.certificate.not_valid_after_utc
-    if ends <= now:
-        raise CasaError(
-            f"The CA certificate expired on {ends:%Y-%m-%d}.",
-            hint="Make a new authority and apply: hosts then get new certificates.",
-        )
     refused = [name for name in names if not may_sign(authority.certificate, name)]
     if refused:
         raise CasaError(
             f"The authority may not sign for {', '.join(refused)}: its name constraints do not allow it.",
-            hint="Add the domain to `trust_domains` and make a new authority, or use another name.",
+            hint="use a name of the site's domains, or make an authority for more domains",
         )
     identifier = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     subject = _subject(names)
@@ -100,6 +96,20 @@ def sign_request(
         .sign(authority.key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def require_valid(authority: Authority, now: datetime) -> None:
+    """Refuse an authority that has expired.
+
+    Raises:
+        CasaError: It has.
+    """
+    ends = authority.certificate.not_valid_after_utc
+    if ends <= now:
+        raise CasaError(
+            f"The CA certificate expired on {ends:%Y-%m-%d}.",
+            hint="make a new authority and apply; hosts then get new certificates: casa-install certs ca",
+        )
 
 
 def is_due(certificate: x509.Certificate, now: datetime) -> bool:
