@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -97,7 +98,9 @@ def await_on(lab: Lab, question: str, run: subprocess.Popen[str]) -> None:
 def kill_everything(lab: Lab, run: subprocess.Popen[str]) -> None:
     """Kill the run and all its children here, and every process of a login on the machine."""
     for pid in descendants(run.pid):
-        os.kill(pid, signal.SIGKILL)
+        # A child may have ended with the parent that was killed before it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     run.wait(timeout=30)
     lab.podman_exec("demo", "systemctl", "kill", "--signal=KILL", "session-*.scope")
 
