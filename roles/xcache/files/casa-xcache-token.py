@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Fetch a token with client credentials (RFC 6749, section 4.4) and keep it fresh for XRootD.
 
-Runs as the account of XRootD under the system's own Python (3.9 or newer), with its standard library only.
-The client's secret comes from systemd as a credential; neither it nor a token is ever printed.
+Runs as root, who alone can read the client's secret, under the system's own Python (3.9 or newer) with its
+standard library only. Neither the secret nor a token is ever printed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import base64
 import json
 import os
+import shutil
 import ssl
 import sys
 import time
@@ -60,12 +61,14 @@ def fetch(options: argparse.Namespace, secret: str) -> str:
         return str(json.load(answer)["access_token"])
 
 
-def write(path: Path, token: str) -> None:
-    """Replace the token in one step, readable by this account only."""
+def write(path: Path, token: str, owner: str) -> None:
+    """Replace the token in one step, readable by its owner only."""
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as stream:
+        if owner:
+            shutil.chown(beside, owner, owner)
         stream.write(token + "\n")
     beside.replace(path)
 
@@ -79,6 +82,7 @@ def main() -> int:
     parser.add_argument("--ca", default="", help="certificates to trust, instead of the system's")
     parser.add_argument("--secret", type=Path, required=True, help="file with the client's secret")
     parser.add_argument("--token", type=Path, required=True, help="file to write")
+    parser.add_argument("--owner", default="", help="account that reads it")
     options = parser.parse_args()
     if is_fresh(options.token, time.time()):
         return 0
@@ -87,7 +91,7 @@ def main() -> int:
         token = fetch(options, secret)
         if times(token)[1] <= time.time():
             raise ValueError("the issuer gave a token that has no end or has ended")
-        write(options.token, token)
+        write(options.token, token, options.owner)
     except urllib.error.HTTPError as fault:
         # Its body may repeat what was sent.
         print(f"{options.endpoint} refuses the client {options.client_id}: {fault.code}", file=sys.stderr)
