@@ -114,6 +114,11 @@ def _authorisation(options: Mapping[str, Any]) -> Iterator[str]:
                 "tokens over HTTPS with an origin that is reached without TLS: XRootD passes the token of an "
                 "HTTPS client on to the origin, here in clear text. Set xcache_origin_tls, or xcache_http_port: 0"
             )
+        if options["http_port"] and "x509" in inbound:
+            yield (
+                "tokens and x509 in xcache_inbound together with xcache_http_port: XRootD would take a token over "
+                "HTTP without TLS on that port. Set xcache_http_port: 0, or use two caches"
+            )
     for issuer in options["issuers"]:
         if not str(issuer.get("issuer", "")).startswith("https://"):
             yield f"xcache_issuers: `{issuer.get('issuer')}` must begin with https://"
