@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _ORIGIN = re.compile(r"[A-Za-z0-9.-]+:\d{1,5}")
 _PATH = re.compile(r"/[A-Za-z0-9._@:+/-]*")
 _WORD = re.compile(r"[A-Za-z0-9._-]+")
+_DIRECTIVE = re.compile(r"[a-z]+\.[A-Za-z.]+")
 _BLOCK_RANGE = (4096, 512 * 1024 * 1024)
 
 
@@ -33,6 +34,7 @@ def setting_findings(options: Mapping[str, Any]) -> list[str]:
         *_origins(options),
         *_authorisation(options),
         *_words(options),
+        *_extra(options),
     ]
 
 
@@ -138,6 +140,15 @@ def _authorisation(options: Mapping[str, Any]) -> Iterator[str]:
             yield f"xcache_outbound is token, but these are empty: {names}"
         if not options["origin_tls"]:
             yield "xcache_outbound is token, which never travels in clear text: set xcache_origin_tls"
+
+
+def _extra(options: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in options["settings_extra"].items():
+        if not _DIRECTIVE.fullmatch(str(name)) or "\n" in str(value) or "#" in str(value):
+            yield f"xcache_settings_extra: `{name}` must be one directive, such as pfc.writequeue, with its words"
+        # Seen with 5.8.1: XrdPfc writes the whole URL there, all other traces leave tokens out.
+        if str(name) == "pfc.trace" and str(value) in ("debug", "dump", "dumpxl") and options["inbound"]:
+            yield f"xcache_settings_extra: pfc.trace {value} writes the tokens of readers into the log; use info"
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,6 @@ import pathlib
 import sys
 
 wanted = {f"token {number}": token.split(".")[1].encode() for number, token in enumerate(json.load(sys.stdin))}
-wanted |= {f"signature {n.split()[1]}": v for n, v in ()}
 own = pathlib.Path("/run/xcache-auth/token").read_text().strip()
 wanted["the cache's own token"] = own.split(".")[1].encode()
 wanted["the client's secret"] = pathlib.Path("/etc/xrootd/casa-client-secret").read_bytes().strip()

@@ -92,6 +92,8 @@ for words in (["rm", FILE], ["mv", FILE, FILE + "2"], ["mkdir", "/store/lab/new"
     by_ztn(f"{words[0]}: ztn", write, "xrdfs", f"root://{host}", *words, read=False)
 by_https("PUT: https", write, "/store/lab/mine", "PUT", b"mine\n")
 by_https("DELETE: https", write, FILE, "DELETE")
+by_ztn("token in the URL", "", "xrdcp", "-f", f"{url}{FILE}?authz=Bearer%20{good}", str(home / "out"))
+by_ztn("token in the URL too", good, "xrdcp", "-f", f"{url}{FILE}?authz=Bearer%20{good}", str(home / "out"))
 in_clear(good)
 login_in_clear()
 print(json.dumps(found))
