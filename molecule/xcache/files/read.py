@@ -34,7 +34,7 @@ def read(number, path, digest):
         begun = time.monotonic()
         out = pathlib.Path(home, "out")
         done = subprocess.run(
-            ["xrdcp", "--nopbar", "--silent", url + "/" + path, str(out)],
+            ["xrdcp", "--nopbar", url + "/" + path, str(out)],
             env=mine,
             capture_output=True,
             text=True,
@@ -47,7 +47,7 @@ def read(number, path, digest):
             with out.open("rb") as stream:
                 right = hashlib.file_digest(stream, "sha256").hexdigest() == digest
         said = done.stderr.strip().splitlines()
-        return {"path": path, "seconds": round(took, 2), "right": right, "error": said[-1] if said else ""}
+        return {"path": path, "seconds": round(took, 2), "right": right, "error": said[-1] if said else "", "status": done.returncode}
 
 
 jobs = []
