@@ -57,7 +57,7 @@ def asked(
     from casa_install.health.answers import AnswerReader
     from casa_install.report.progress import progress_on
 
-    groups = _parts(target)
+    groups = parts_of(target)
     if not groups:
         raise CasaError(
             f"{', '.join(target.inventories)} has no HTCondor host.",
@@ -88,7 +88,8 @@ def asked(
         run.close(result, found.exit_code)
 
 
-def _parts(target: Target) -> dict[str, list[str]]:
+def parts_of(target: Target) -> dict[str, list[str]]:
+    """Return the site's HTCondor hosts with which parts of the pool they are."""
     parts: dict[str, list[str]] = {}
     for group, part in _GROUPS.items():
         for host in target.site.groups.get(group, ()):

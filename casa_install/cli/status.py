@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,21 +28,34 @@ from casa_install.cli.options import (
     Verbose,
     read_target,
 )
-from casa_install.errors import ExitCode
+from casa_install.errors import CasaError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from casa_install.cli.asking import Asked
+    from casa_install.engine.passwords import Wanted
+    from casa_install.health.status import Status
     from casa_install.health.thresholds import Finding, Thresholds
 
 _VERB = "status"
 _LIMITS = "From where on something is a fault"
+_DIRECT = "Without SSH"
 
 
 def status(
     context: typer.Context,
     inventory: Inventory = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this pool (HOST or HOST:PORT of its manager) with a token, and no host over SSH.",
+            rich_help_panel=_DIRECT,
+        ),
+    ] = None,
+    token_directory: Annotated[
+        Path | None,
+        typer.Option(help="Where its tokens are. [default: ~/.condor/tokens.d]", rich_help_panel=_DIRECT),
+    ] = None,
     token_days: Annotated[
         float, typer.Option(help="Days that a join token must last.", rich_help_panel=_LIMITS)
     ] = 30,
@@ -68,42 +83,78 @@ def status(
     """Show how hosts and the pool are, from the pool itself; ends with 1 where something is wrong."""
     from casa_install.cli.asking import asked
     from casa_install.engine.passwords import Wanted
+    from casa_install.health.read_status import read_status
     from casa_install.health.thresholds import Thresholds
 
+    limits = Thresholds(token_days, held, cycle_seconds, cycle_age)
     wanted = Wanted(ask_pass, ask_become_pass, ask_vault_pass, vault_password_file or (), vault_id or ())
+    if pool is not None:
+        picture = _ask_directly(pool, token_directory, inventory, wanted, extra_vars)
+        return _show(picture, limits, (), quiet=quiet, as_json=as_json)
+    if token_directory is not None:
+        raise CasaError(
+            "--token-directory belongs to --pool; hosts are asked over SSH without a token.",
+            exit_code=ExitCode.USAGE,
+        )
     target = read_target("casa.install.status", inventory, wanted, extra_vars)
     options = AnsibleOptions(
         extra_vars=extra_vars, verbose=verbose, user=user, private_key=private_key, rest=ansible_argument
     )
-    limits = Thresholds(token_days, held, cycle_seconds, cycle_age)
     with asked(_VERB, context.obj or [_VERB], target, options, plain=plain or as_json, silent=quiet) as found:
-        _show(found, limits, quiet=quiet, as_json=as_json)
+        picture = read_status(found.answers.hosts, found.groups, found.lost, time.time())
+        lost = found.answers.unreachable
+        found.exit_code = _show(picture, limits, lost, run=found.run, quiet=quiet, as_json=as_json)
     return found.exit_code
 
 
-def _show(found: Asked, limits: Thresholds, *, quiet: bool, as_json: bool) -> None:
-    from casa_install.health.status import read_status
+def _ask_directly(
+    pool: str,
+    token_directory: Path | None,
+    inventory: Sequence[str] | None,
+    wanted: Wanted,
+    extra_vars: Sequence[str] | None,
+) -> Status:
+    """Ask the pool alone; an inventory says which hosts it should have."""
+    from casa_install.cli.asking import parts_of
+    from casa_install.health.pool_api import ask_pool
+    from casa_install.health.read_status import read_pool
+
+    target = read_target("casa.install.status", inventory, wanted, extra_vars) if inventory else None
+    answer = ask_pool(pool, token_directory)
+    return read_pool(answer, parts_of(target) if target else {}, pool, time.time())
+
+
+def _show(
+    picture: Status,
+    limits: Thresholds,
+    unreachable: Sequence[str],
+    *,
+    run: str = "",
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Print the picture and what is wrong; return the process status."""
     from casa_install.health.thresholds import find
     from casa_install.report.messages import colours_wanted
     from casa_install.report.status import findings_text, status_json, status_text
 
-    picture = read_status(found.answers.hosts, found.groups, found.lost, time.time())
     findings = find(picture, limits)
-    found.exit_code = _exit_code(findings, found)
+    code = _exit_code(findings, set(unreachable))
     if as_json:
-        row = {"verb": _VERB, "exit_code": found.exit_code, "run": found.run}
+        row = {"verb": _VERB, "exit_code": code, "run": run or None}
         print(json.dumps(row | status_json(picture, findings)), flush=True)
-        return
+        return code
     if not quiet:
-        print(status_text(picture) + "\n", flush=True)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(status_text(picture, width) + "\n", flush=True)
     if findings or not quiet:
         print(findings_text(findings, colour=colours_wanted(sys.stdout)), flush=True)
+    return code
 
 
-def _exit_code(findings: Sequence[Finding], found: Asked) -> int:
+def _exit_code(findings: Sequence[Finding], unreachable: set[str]) -> int:
     """Hosts that cannot be reached have a status of their own, if nothing else is wrong."""
     if not findings:
         return int(ExitCode.OK)
-    unreachable = set(found.answers.unreachable)
     only_lost = unreachable and all(finding.where in unreachable for finding in findings)
     return int(ExitCode.UNREACHABLE if only_lost else ExitCode.FAILED)

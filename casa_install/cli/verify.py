@@ -30,7 +30,6 @@ from casa_install.errors import ExitCode
 
 if TYPE_CHECKING:
     from casa_install.cli.asking import Asked
-    from casa_install.health.status import Status
 
 _VERB = "verify"
 
@@ -54,27 +53,24 @@ def verify(
     """Try what must work and what must be refused, with a job on each execution point; changes nothing."""
     from casa_install.cli.asking import asked
     from casa_install.engine.passwords import Wanted
-    from casa_install.health.status import read_status
 
     wanted = Wanted(ask_pass, ask_become_pass, ask_vault_pass, vault_password_file or (), vault_id or ())
     options = AnsibleOptions(
         extra_vars=extra_vars, verbose=verbose, user=user, private_key=private_key, rest=ansible_argument
     )
-    command = context.obj or [_VERB]
-    target = read_target("casa.install.status", inventory, wanted, extra_vars)
-    with asked(_VERB, command, target, options, plain=plain or as_json) as looked:
-        status = read_status(looked.answers.hosts, looked.groups, looked.lost, time.time())
     target = read_target("casa.install.verify", inventory, wanted, extra_vars)
-    with asked(_VERB, command, target, options, plain=plain or as_json) as tried:
-        _show(tried, status, as_json=as_json)
+    with asked(_VERB, context.obj or [_VERB], target, options, plain=plain or as_json) as tried:
+        _show(tried, as_json=as_json)
     return tried.exit_code
 
 
-def _show(tried: Asked, status: Status, *, as_json: bool) -> None:
+def _show(tried: Asked, *, as_json: bool) -> None:
     from casa_install.health.checks import Verdict, judge
+    from casa_install.health.read_status import read_status
     from casa_install.report.messages import colours_wanted
     from casa_install.report.verify import verify_json, verify_text
 
+    status = read_status(tried.answers.hosts, tried.groups, tried.lost, time.time())
     results = judge(tried.answers.hosts, status)
     failed = any(result.verdict is Verdict.FAILED for result in results) or tried.answers.faults
     if failed:

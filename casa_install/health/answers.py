@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class AnswerReader:
-    """Listens to a run and keeps each host's answer.
+    """Listens to a run and keeps what each host answered, from all of its tasks.
 
     Attributes:
         hosts: Inventory name -> what the host said.
@@ -31,4 +31,4 @@ class AnswerReader:
         elif event.kind is Kind.FAILED:
             self.faults[event.host] = event.fault.message if event.fault else "failed"
         elif event.answer is not None:
-            self.hosts[event.host] = event.answer
+            self.hosts.setdefault(event.host, {}).update(event.answer)

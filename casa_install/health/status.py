@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 DAY = 86400
 
@@ -28,20 +27,70 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Daemon:
+    """One running daemon, as the pool knows it.
+
+    Attributes:
+        kind: `master`, `collector`, `negotiator`, `schedd` or `startd`.
+        version: What it runs, which is not what is installed until it was restarted.
+        address: Where it can be reached, in HTCondor's own form.
+    """
+
+    kind: str
+    version: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What an execution point offers, its slots added up.
+
+    Attributes:
+        cores, claimed, free: Cores.
+        memory: MiB.
+        gpus: GPUs.
+        in_use: Number of claimed slots.
+        healthy: Whether it takes jobs, as its own check says; None where there is no check.
+        reason: Why it takes none: its check, or a drain.
+        draining: Whether somebody drains it.
+        broken: Why a slot is out of use until the startd is restarted.
+        offers: `docker`, `apptainer`, `gpus` where jobs can have them.
+        missing: The same names, with the reason that the execution point gives for not offering it.
+        limits: Whether it can hold jobs to their memory; None where it does not say (before HTCondor 24).
+    """
+
+    cores: int = 0
+    claimed: int = 0
+    memory: int = 0
+    gpus: int = 0
+    in_use: int = 0
+    healthy: bool | None = None
+    reason: str = ""
+    draining: bool = False
+    broken: str = ""
+    offers: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    limits: bool | None = None
+
+    @property
+    def free(self) -> int:
+        """Cores that a job could get now."""
+        return 0 if self.draining or self.healthy is False else self.cores - self.claimed
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
-    """One host of the inventory.
+    """One host of the inventory. What only the host itself can tell is None where it was not asked.
 
     Attributes:
         name: In the inventory.
-        machine: Its own full name, which the pool knows it by; empty where HTCondor is not installed.
         groups: Which parts of the pool it is: `manager`, `access`, `execute`.
-        version: HTCondor's.
+        machine: Its own full name, which the pool knows it by; empty where HTCondor is not installed.
+        version: The installed HTCondor.
         unit: State of condor.service.
-        address: Where its master can be reached, as the pool says; empty where the pool does not know it.
-        cores, claimed: Of an execution point, None elsewhere.
-        memory: MiB of an execution point, None elsewhere.
-        healthy: Whether it takes jobs, as its own check says; None where there is no check.
-        reason: Why not.
+        daemons: Its daemons, as the pool knows them.
+        slots: Of an execution point that the pool knows, None elsewhere.
+        wanted: What jobs must find there according to the inventory: `docker`, `apptainer`, `gpus`.
         tokens: Its join tokens.
         owed: What a run left to do, such as a restart that needs a drain.
         drift: Files of ours that somebody else changed or removed.
@@ -51,18 +100,20 @@ class Host:
     name: str
     groups: tuple[str, ...]
     machine: str = ""
-    version: str = ""
-    unit: str = ""
-    address: str = ""
-    cores: int | None = None
-    claimed: int | None = None
-    memory: int | None = None
-    healthy: bool | None = None
-    reason: str = ""
-    tokens: tuple[Token, ...] = ()
-    owed: tuple[str, ...] = ()
-    drift: tuple[str, ...] = ()
+    version: str | None = None
+    unit: str | None = None
+    daemons: tuple[Daemon, ...] = ()
+    slots: Slots | None = None
+    wanted: tuple[str, ...] = ()
+    tokens: tuple[Token, ...] | None = None
+    owed: tuple[str, ...] | None = None
+    drift: tuple[str, ...] | None = None
     fault: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where its master can be reached; empty where the pool does not know it."""
+        return next((daemon.address for daemon in self.daemons if daemon.kind == "master"), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,132 +133,22 @@ class Status:
         hosts: All that were asked, in the inventory's order.
         jobs: Group -> state (`idle`, `running`, `held`, `other`) -> number of jobs, over all access points.
         held: The most frequent reasons of held jobs, with their numbers.
+        queues: Access point -> why its queue could not be read.
         negotiation: None where the pool has no negotiator that answers.
         schedds: Machine of an access point -> the part of its time that it is busy (0 to 1).
+        others: Machines of the pool that the inventory does not know.
         fault: Why the pool could not be asked.
-        asked_on: The host that was asked about the pool.
+        asked_on: The host that was asked about the pool, or the pool's address where it was asked directly.
+        direct: Whether only the pool was asked, without SSH.
     """
 
     hosts: tuple[Host, ...]
     jobs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     held: tuple[tuple[str, int], ...] = ()
+    queues: Mapping[str, str] = field(default_factory=dict)
     negotiation: Negotiation | None = None
     schedds: Mapping[str, float] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
     fault: str = ""
     asked_on: str = ""
-
-
-def read_status(
-    answers: Mapping[str, Mapping[str, Any]],
-    groups: Mapping[str, Sequence[str]],
-    lost: Mapping[str, str],
-    now: float,
-) -> Status:
-    """Put what hosts said together.
-
-    Args:
-        answers: Host -> the object that `playbooks/files/ask-htcondor.py` prints.
-        groups: Host -> `manager`, `access`, `execute`, for every HTCondor host of the inventory.
-        lost: Host -> why it could not be asked.
-        now: Seconds since 1970.
-    """
-    asked_on = next((name for name, said in answers.items() if "pool" in said), "")
-    pool: Mapping[str, Any] = answers[asked_on]["pool"] if asked_on else {}
-    masters = {ad.get("Machine", ""): ad for ad in pool.get("masters", ())}
-    slots = _slots(pool.get("slots", ()))
-    hosts = tuple(
-        _host(name, tuple(parts), answers.get(name), lost.get(name, ""), masters, slots, now)
-        for name, parts in groups.items()
-    )
-    jobs, held = _jobs(answers)
-    return Status(
-        hosts=hosts,
-        jobs=jobs,
-        held=held,
-        negotiation=_negotiation(pool.get("negotiators", ()), now),
-        schedds={
-            ad.get("Machine", ""): ad.get("RecentDaemonCoreDutyCycle", 0.0) for ad in pool.get("schedds", ())
-        },
-        fault=pool.get("fault", "") or ("" if asked_on else "no host could be asked about it"),
-        asked_on=asked_on,
-    )
-
-
-def _host(
-    name: str,
-    groups: tuple[str, ...],
-    said: Mapping[str, Any] | None,
-    lost: str,
-    masters: Mapping[str, Mapping[str, Any]],
-    slots: Mapping[str, Mapping[str, Any]],
-    now: float,
-) -> Host:
-    if said is None:
-        return Host(name, groups, fault=lost or "it was not asked")
-    own = said["host"]
-    machine = own["machine"]
-    slot = slots.get(machine, {})
-    return Host(
-        name=name,
-        groups=groups,
-        machine=machine,
-        version=own["version"],
-        unit=own["unit"],
-        address=masters.get(machine, {}).get("MyAddress", ""),
-        cores=slot.get("cores"),
-        claimed=slot.get("claimed"),
-        memory=slot.get("memory"),
-        healthy=slot.get("healthy"),
-        reason=slot.get("reason", ""),
-        tokens=tuple(
-            Token(each["name"], each["subject"], (each["expires"] - now) / DAY if each["expires"] else None)
-            for each in said.get("tokens", ())
-        ),
-        owed=tuple(f"{each['handler']} ({each['reason']})" for each in said.get("owed", ())),
-        drift=tuple(f"{each['path']} {each['what']}" for each in said.get("drift", ())),
-        fault=own["fault"],
-    )
-
-
-def _slots(ads: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Machine -> what its slots add up to. A partitionable slot has what its dynamic slots have left."""
-    machines: dict[str, dict[str, Any]] = {}
-    for ad in ads:
-        of = machines.setdefault(ad.get("Machine", ""), {"cores": 0, "claimed": 0, "memory": 0, "reason": ""})
-        if ad.get("SlotType") == "Dynamic":
-            of["claimed"] += ad.get("Cpus", 0) if ad.get("State") == "Claimed" else 0
-            continue
-        of["cores"] += ad.get("TotalSlotCpus", 0)
-        of["memory"] += ad.get("TotalSlotMemory", 0)
-        if ad.get("SlotType") == "Static" and ad.get("State") == "Claimed":
-            of["claimed"] += ad.get("Cpus", 0)
-        if "CasaHealthReason" in ad:
-            of["healthy"] = ad.get("CasaHealthy") is True
-            of["reason"] = "" if of["healthy"] else str(ad["CasaHealthReason"])
-    return machines
-
-
-def _jobs(
-    answers: Mapping[str, Mapping[str, Any]],
-) -> tuple[dict[str, dict[str, int]], tuple[tuple[str, int], ...]]:
-    jobs: dict[str, dict[str, int]] = {}
-    held: Counter[str] = Counter()
-    for said in answers.values():
-        for each in said.get("queue", {}).get("jobs", ()):
-            states = jobs.setdefault(each["group"], {})
-            states[each["state"]] = states.get(each["state"], 0) + each["jobs"]
-        for each in said.get("queue", {}).get("held", ()):
-            held[each["reason"]] += each["jobs"]
-    return jobs, tuple(held.most_common(3))
-
-
-def _negotiation(ads: Sequence[Mapping[str, Any]], now: float) -> Negotiation | None:
-    ends = [ad for ad in ads if "LastNegotiationCycleEnd0" in ad]
-    if not ends:
-        return None
-    last = max(ends, key=lambda ad: ad["LastNegotiationCycleEnd0"])
-    return Negotiation(
-        duration=last.get("LastNegotiationCycleDuration0", 0),
-        age=now - last["LastNegotiationCycleEnd0"],
-        matches=last.get("LastNegotiationCycleMatches0", 0),
-    )
+    direct: bool = False

@@ -16,26 +16,60 @@ if TYPE_CHECKING:
     from casa_install.health.thresholds import Finding
 
 _STATES = ("running", "idle", "held", "other")
+_HOST_COLUMNS = (
+    "host",
+    "is",
+    "version",
+    "cores",
+    "claimed",
+    "free",
+    "MiB",
+    "token days",
+    "health",
+    "address",
+)
+_EXPENDABLE = ("address", "MiB", "is", "claimed")
+"""Columns that go first where a terminal is narrow."""
 
 
-def status_text(status: Status) -> str:
-    """Return the tables: hosts, jobs by group, the negotiator, and what is owed."""
-    parts = [table_text(Table("Hosts", _HOST_COLUMNS, tuple(_host_row(host) for host in status.hosts)))]
+def status_text(status: Status, width: int | None = None) -> str:
+    """Return the tables: hosts, jobs by group, the negotiator, what is owed, and what was not asked.
+
+    Args:
+        status: The picture.
+        width: Of the terminal; None for text that no line break spoils, such as a mail.
+    """
+    hosts, left_out = _host_table(status, width)
+    parts = [hosts]
     if status.jobs:
         rows = tuple(
             (group or "none", *(str(states.get(state, 0)) for state in _STATES))
             for group, states in sorted(status.jobs.items())
         )
         parts.append(table_text(Table("Jobs by group", ("group", *_STATES), rows)))
+    elif status.queues:
+        parts.append("No jobs in the queues that could be read")
     else:
         parts.append("No jobs in the queue")
     if (cycle := status.negotiation) is not None:
         parts.append(
             f"Last negotiation cycle: {cycle.duration:.0f} s, {cycle.matches} matches, {cycle.age:.0f} s ago"
         )
-    owed = [f"{host.name}: {text}" for host in status.hosts for text in host.owed]
-    if owed:
-        parts.append("\n".join(labelled("Owed", text) for text in owed))
+    notes = [("Owed", f"{host.name}: {text}") for host in status.hosts for text in host.owed or ()]
+    notes += [
+        ("Note", f"{host.name}: {host.slots.reason}")
+        for host in status.hosts
+        if host.slots and host.slots.draining
+    ]
+    if status.others:
+        notes.append(("Note", f"in the pool and not in the inventory: {', '.join(status.others)}"))
+    if status.direct:
+        unknown = "condor.service, the installed version, tokens, what is owed and changed files"
+        notes.append(("Note", f"unknown without SSH: {unknown}"))
+    if left_out:
+        notes.append(("Note", f"no room for {', '.join(left_out)}: widen the terminal, or use --json"))
+    if notes:
+        parts.append("\n".join(labelled(label, text) for label, text in notes))
     return "\n\n".join(parts)
 
 
@@ -54,37 +88,72 @@ def findings_text(findings: Sequence[Finding], *, colour: bool) -> str:
 def status_json(status: Status, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return both for programs; docs/status.md names the keys."""
     document = asdict(status)
-    document["hosts"] = {host.pop("name"): host for host in document["hosts"]}
+    document["hosts"] = {
+        host.name: {key: value for key, value in asdict(host).items() if key != "name"}
+        | {"address": host.address, "slots": _slots(host)}
+        for host in status.hosts
+    }
     document["findings"] = [asdict(finding) for finding in findings]
     return document
 
 
-_HOST_COLUMNS = ("host", "is", "version", "cores", "free", "memory MiB", "token days", "health", "address")
+def _host_table(status: Status, width: int | None) -> tuple[str, list[str]]:
+    """The table, and the columns that a narrow terminal has no room for."""
+    rows = [_host_row(host, direct=status.direct) for host in status.hosts]
+    shown = list(range(len(_HOST_COLUMNS)))
+    left_out: list[str] = []
+    for name in ("", *_EXPENDABLE):
+        if name:
+            shown.remove(_HOST_COLUMNS.index(name))
+            left_out.append(name)
+        columns = tuple(_HOST_COLUMNS[index] for index in shown)
+        text = table_text(
+            Table("Hosts", columns, tuple(tuple(row[index] for index in shown) for row in rows))
+        )
+        if width is None or max(map(len, text.splitlines())) <= width:
+            break
+    return text, left_out
 
 
-def _host_row(host: Host) -> tuple[str, ...]:
-    days = [token.days for token in host.tokens if token.days is not None]
+def _slots(host: Host) -> dict[str, Any] | None:
+    return None if host.slots is None else asdict(host.slots) | {"free": host.slots.free}
+
+
+def _host_row(host: Host, *, direct: bool) -> tuple[str, ...]:
+    days = [token.days for token in host.tokens or () if token.days is not None]
+    slots = host.slots
+    numbers = (slots.cores, slots.claimed, slots.free, slots.memory) if slots else ("-",) * 4
     return (
         host.name,
-        ", ".join(host.groups),
-        host.version or "-",
-        "-" if host.cores is None else str(host.cores),
-        "-" if host.cores is None else str(host.cores - (host.claimed or 0)),
-        "-" if host.memory is None else str(host.memory),
-        f"{min(days):.0f}" if days else "-",
-        _health(host),
+        ", ".join(host.groups) or "-",
+        _version(host),
+        *(str(number) for number in numbers),
+        f"{min(days):.0f}" if days else ("?" if host.tokens is None else "-"),
+        _health(host, direct=direct),
         _address(host.address),
     )
 
 
-def _health(host: Host) -> str:
+def _version(host: Host) -> str:
+    """What daemons run; what is installed too where they do not run it yet."""
+    running = ", ".join(dict.fromkeys(daemon.version for daemon in host.daemons if daemon.version))
+    if not running or not host.version or running == host.version:
+        return running or host.version or "-"
+    return f"{running} ({host.version} installed)"
+
+
+def _health(host: Host, *, direct: bool) -> str:
     if host.fault:
         return "not asked"
-    if host.unit != "active":
+    if not direct and host.unit != "active":
         return host.unit or "not installed"
-    if host.healthy is None:
+    if direct and not host.address:
+        return "not in the pool"
+    if host.slots is None or (host.slots.healthy is None and not host.slots.draining):
         return "runs"
-    return "healthy" if host.healthy else "takes no jobs"
+    if host.slots.healthy is False:
+        return "takes no jobs"
+    return "draining" if host.slots.draining else "healthy"
 
 
 def _address(sinful: str) -> str:

@@ -261,6 +261,9 @@ class _Composer:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         column = mark.column + 1 if mark else 1
+        # libyaml 0.2.6 and newer give up at 1000 levels, and read that far ahead of what they tell.
+        if error.problem and "maximum nesting depth" in error.problem:
+            return Finding(self._path, line, column, f"nested more than {_MAX_DEPTH} levels deep")
         lines = text.split("\n")
         written = lines[line - 1] if line <= len(lines) else ""
         if "\t" in written[: len(written) - len(written.lstrip())]:

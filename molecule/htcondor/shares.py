@@ -1,13 +1,15 @@
-"""Print the time that each owner's jobs ran in a window, as `owner seconds`, from the access point's records.
+"""Print the time that each owner's jobs ran lately, as `owner seconds`, from the access point's records.
 
-Arguments: the window's start and end, in seconds since 1970.
+Argument: how many seconds back.
 """
 
 import json
 import subprocess
 import sys
+import time
 
-begin, end = (int(word) for word in sys.argv[1:])
+end = int(time.time())
+begin = end - int(sys.argv[1])
 ATTRIBUTES = "Owner,JobCurrentStartDate,CompletionDate,JobStatus"
 used: dict[str, int] = {}
 for command in (["condor_q", "-allusers"], ["condor_history", "-completedsince", str(begin)]):

@@ -1,6 +1,7 @@
 """Ask a host about its HTCondor, and the pool about itself. Runs on the host as root; changes nothing there.
 
-Arguments: `pool` to ask the pool too, `queue` to ask the access point's queue. Prints one JSON object. Of a
+Arguments: `pool` to ask the pool too, `queue` to ask the access point's queue, `offer=WHAT` for what the
+inventory says that this execution point offers to jobs, which is given back. Prints one JSON object. Of a
 token only what it says of itself is read; neither it nor its signature leaves the host.
 """
 
@@ -17,17 +18,21 @@ SECONDS = 30
 RECEIPTS = pathlib.Path("/etc/casa-install/receipts")
 TOKENS = pathlib.Path("/etc/condor/tokens.d")
 JOB_STATES = {"1": "idle", "2": "running", "5": "held"}
+DAEMON = "Machine,MyAddress,CondorVersion"
+# The same as in casa_install/health/pool_program.py, which asks without SSH.
 POOL = {
-    "masters": [["-master"], "Machine,MyAddress,CondorVersion"],
-    "slots": [
-        [],
-        "Machine,Name,SlotType,State,Activity,Cpus,TotalSlotCpus,Memory,TotalSlotMemory,CasaHealthy,"
-        "CasaHealthReason,AccountingGroup,HasDocker,DockerOfflineReason,CgroupEnforced",
-    ],
-    "schedds": [["-schedd"], "Machine,Name,RecentDaemonCoreDutyCycle,MyAddress,CondorVersion"],
+    "masters": [["-master"], DAEMON],
+    "collectors": [["-collector"], DAEMON],
     "negotiators": [
         ["-negotiator"],
-        "Machine,LastNegotiationCycleDuration0,LastNegotiationCycleEnd0,LastNegotiationCycleMatches0",
+        DAEMON + ",LastNegotiationCycleDuration0,LastNegotiationCycleEnd0,LastNegotiationCycleMatches0",
+    ],
+    "schedds": [["-schedd"], DAEMON + ",Name,RecentDaemonCoreDutyCycle"],
+    "slots": [
+        [],
+        DAEMON + ",Name,SlotType,State,Activity,Cpus,TotalSlotCpus,Memory,TotalSlotMemory,TotalSlotGPUs,"
+        "CasaHealthy,CasaHealthReason,Draining,DrainReason,SlotBrokenReason,CgroupEnforced,HasDocker,"
+        "DockerOfflineReason,HasSingularity,SingularityOfflineReason",
     ],
 }
 
@@ -113,35 +118,51 @@ def pool():
     return answer
 
 
+def group_of(accounting_group, owner):
+    """Return the group of a job: what its accounting group names before the person."""
+    if accounting_group in ("", "undefined", owner):
+        return ""
+    if accounting_group.endswith("." + owner):
+        return accounting_group[: -len(owner) - 1]
+    # An account that submits for many names the person itself, without a dot.
+    return accounting_group.rpartition(".")[0]
+
+
 def queue():
     """Return how many jobs of which group are in which state, and why jobs are held."""
-    status, output, fault = run("condor_q", "-allusers", "-af:t", "AccountingGroup", "Owner", "JobStatus")
+    status, output, fault = run(
+        "condor_q", "-allusers", "-af:t", "AccountingGroup", "Owner", "JobStatus", "HoldReason"
+    )
     if status:
         return {"fault": fault.splitlines()[0] if fault else "condor_q ended with " + str(status)}
-    jobs = collections.Counter()
+    jobs, held = collections.Counter(), collections.Counter()
     for line in output.splitlines():
-        group, owner, state = line.split("\t")
-        # A job's group ends with its person.
-        group = group[: -len(owner) - 1] if group.endswith("." + owner) else ""
-        jobs[(group, JOB_STATES.get(state, "other"))] += 1
-    _, held, _ = run("condor_q", "-allusers", "-constraint", "JobStatus == 5", "-af", "HoldReason")
-    reasons = collections.Counter(held.splitlines()).most_common(3)
+        group, owner, state, reason = line.split("\t", 3)
+        jobs[(group_of(group, owner), JOB_STATES.get(state, "other"))] += 1
+        if state == "5":
+            held[reason] += 1
     return {
         "jobs": [
             {"group": group, "state": state, "jobs": number}
             for (group, state), number in sorted(jobs.items())
         ],
-        "held": [{"reason": reason, "jobs": number} for reason, number in reasons],
+        "held": [{"reason": reason, "jobs": number} for reason, number in held.most_common(3)],
     }
 
 
-answer = {"host": host()}
-if answer["host"]["installed"]:
-    answer["tokens"] = tokens()
-    answer["owed"], answer["drift"] = receipts()
-    if "pool" in sys.argv[1:]:
-        answer["pool"] = pool()
-    if "queue" in sys.argv[1:]:
-        answer["queue"] = queue()
-print("casa-install answer 1")
-print(json.dumps(answer))
+def main(arguments):
+    """Print what was found."""
+    answer = {"host": host(), "offers": [word[6:] for word in arguments if word.startswith("offer=")]}
+    if answer["host"]["installed"]:
+        answer["tokens"] = tokens()
+        answer["owed"], answer["drift"] = receipts()
+        if "pool" in arguments:
+            answer["pool"] = pool()
+        if "queue" in arguments:
+            answer["queue"] = queue()
+    print("casa-install answer 1")
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from casa_install.health.status import DAY, Status, read_status
-from casa_install.health.thresholds import Thresholds, find
+from casa_install.health.read_status import read_status
+from casa_install.health.status import DAY, Status
+from casa_install.health.thresholds import RESTART_WITHOUT_JOBS, Thresholds, find
 from casa_install.report.status import findings_text, status_json, status_text
 
 ANSWERS = Path(__file__).with_name("answers")
@@ -38,10 +39,13 @@ def test_a_good_site_has_no_findings(answers: dict[str, dict[str, Any]]) -> None
     status = _status(answers)
     assert find(status, Thresholds()) == []
     assert findings_text([], colour=False) == "All is well."
-    assert [(host.name, host.cores, host.claimed) for host in status.hosts] == [
-        ("cm1", None, None),
-        ("ep1", 2, 0),
-        ("ep2", 2, 0),
+    found = [(host.name, host.slots and (host.slots.cores, host.slots.free)) for host in status.hosts]
+    assert found == [("cm1", None), ("ep1", (2, 2)), ("ep2", (2, 2))]
+    assert [daemon.kind for daemon in status.hosts[0].daemons] == [
+        "master",
+        "collector",
+        "negotiator",
+        "schedd",
     ]
     assert status.asked_on == "cm1"
     assert status.negotiation is not None
@@ -53,7 +57,16 @@ def test_the_table_names_each_host_with_what_is_free(answers: dict[str, dict[str
     answers["cm1"]["pool"]["slots"].append(dynamic)
     text = status_text(_status(answers))
     row = next(line.split() for line in text.splitlines() if line.split()[:1] == ["ep1"])
-    assert row[:5] == ["ep1", "execute", "23.9.6", "2", "1"]
+    assert row[:6] == ["ep1", "execute", "23.9.6", "2", "1", "1"]
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_says_which(answers: dict[str, dict[str, Any]]) -> None:
+    text = status_text(_status(answers), width=75)
+    table = text.split("\n\n")[0]
+    assert max(map(len, table.splitlines())) <= 75
+    assert "address" not in table
+    assert "no room for address, MiB" in " ".join(text.split())
+    assert "address" in status_text(_status(answers), width=120).split("\n\n")[0]
 
 
 def test_jobs_are_counted_by_group_over_all_access_points(answers: dict[str, dict[str, Any]]) -> None:
@@ -95,6 +108,36 @@ def _endless_token(answers: dict[str, dict[str, Any]]) -> None:
     answers["ep2"]["tokens"][0]["expires"] = None
 
 
+def _draining(answers: dict[str, dict[str, Any]]) -> None:
+    for ad in answers["cm1"]["pool"]["slots"]:
+        if ad["Machine"] == "ep2.casa.test":
+            ad |= {"Draining": True, "State": "Drained", "DrainReason": "new disk"}
+
+
+def _broken_slot(answers: dict[str, dict[str, Any]]) -> None:
+    answers["cm1"]["pool"]["slots"][-1]["SlotBrokenReason"] = "a job cannot be killed"
+    assert answers["cm1"]["pool"]["slots"][-1]["Machine"] == "ep2.casa.test"
+
+
+def _without_docker(answers: dict[str, dict[str, Any]]) -> None:
+    answers["ep2"]["offers"] = ["docker"]
+    answers["cm1"]["pool"]["slots"][-1] |= {"HasDocker": False, "DockerOfflineReason": "no daemon"}
+
+
+def _without_gpus(answers: dict[str, dict[str, Any]]) -> None:
+    answers["ep2"]["offers"] = ["gpus"]
+
+
+def _old_startd(answers: dict[str, dict[str, Any]]) -> None:
+    answers["cm1"]["pool"]["slots"][-1]["CondorVersion"] = "$CondorVersion: 23.9.5 2026-01-01 $"
+
+
+def _two_masters(answers: dict[str, dict[str, Any]]) -> None:
+    masters = answers["cm1"]["pool"]["masters"]
+    twin = next(ad for ad in masters if ad["Machine"] == "ep2.casa.test")
+    masters.append(twin | {"MyAddress": "<10.0.0.9:9618>"})
+
+
 def _drift(answers: dict[str, dict[str, Any]]) -> None:
     answers["ep2"]["drift"] = [{"path": "/etc/condor/config.d/x", "what": "is gone"}]
 
@@ -110,6 +153,11 @@ def _drift(answers: dict[str, dict[str, Any]]) -> None:
         (_ended_token, "the token casa-join has ended"),
         (_endless_token, "the token casa-join never ends"),
         (_drift, "/etc/condor/config.d/x is gone"),
+        (_broken_slot, "has a broken slot: a job cannot be killed"),
+        (_without_docker, "does not offer docker: no daemon"),
+        (_without_gpus, "does not offer gpus: it gives no reason"),
+        (_old_startd, "HTCondor 23.9.6 is installed, and startd still runs 23.9.5"),
+        (_two_masters, "the pool has two masters of that name"),
     ],
 )
 def test_a_broken_host_is_named_with_what_is_wrong(
@@ -117,6 +165,51 @@ def test_a_broken_host_is_named_with_what_is_wrong(
 ) -> None:
     break_it(answers)
     assert _found(answers) == {"ep2": says}
+
+
+def test_daemons_of_an_old_version_are_restarted_without_ending_jobs(
+    answers: dict[str, dict[str, Any]],
+) -> None:
+    _old_startd(answers)
+    status = _status(answers)
+    (finding,) = find(status, Thresholds())
+    assert finding.hint.endswith(RESTART_WITHOUT_JOBS)
+    assert RESTART_WITHOUT_JOBS in Path("docs/htcondor-changes.md").read_text()
+    assert "23.9.6, 23.9.5 (23.9.6 installed)" in status_text(status)
+
+
+def test_a_drain_is_shown_and_is_no_finding(answers: dict[str, dict[str, Any]]) -> None:
+    _draining(answers)
+    status = _status(answers)
+    assert find(status, Thresholds()) == []
+    assert "ep2: it is being drained: new disk" in status_text(status)
+    assert status.hosts[2].slots is not None
+    assert status.hosts[2].slots.free == 0
+
+
+@pytest.mark.parametrize("kind", ["collector", "negotiator", "schedd"])
+def test_a_daemon_that_the_pool_does_not_know_is_a_finding(
+    answers: dict[str, dict[str, Any]], kind: str
+) -> None:
+    now = _now(answers)
+    answers["cm1"]["pool"][f"{kind}s"] = []
+    found = {
+        finding.what
+        for finding in find(read_status(answers, GROUPS, {}, now), Thresholds())
+        if finding.where == "cm1"
+    }
+    assert found == {f"the pool does not know its {kind}"}
+
+
+def test_machines_beyond_the_inventory_are_named(answers: dict[str, dict[str, Any]]) -> None:
+    answers["cm1"]["pool"]["masters"].append({"Machine": "old.casa.test", "MyAddress": "<10.0.0.9:9618>"})
+    assert _status(answers).others == ("old.casa.test",)
+    assert "in the pool and not in the inventory: old.casa.test" in status_text(_status(answers))
+
+
+def test_a_queue_that_cannot_be_read_is_a_finding(answers: dict[str, dict[str, Any]]) -> None:
+    answers["cm1"]["queue"] = {"fault": "AUTHENTICATE:1003"}
+    assert _found(answers) == {"cm1": "its queue cannot be read: AUTHENTICATE:1003"}
 
 
 def test_a_host_that_cannot_be_reached_is_a_finding(answers: dict[str, dict[str, Any]]) -> None:
@@ -146,7 +239,11 @@ def test_no_negotiator_and_a_busy_schedd_are_findings(answers: dict[str, dict[st
     answers["cm1"]["pool"]["negotiators"] = []
     answers["cm1"]["pool"]["schedds"][0]["RecentDaemonCoreDutyCycle"] = 0.97
     found = [finding.what for finding in find(read_status(answers, GROUPS, {}, now), Thresholds())]
-    assert found == ["no negotiator answers", "its schedd is busy for 97% of its time"]
+    assert found == [
+        "the pool does not know its negotiator",
+        "no negotiator answers",
+        "its schedd is busy for 97% of its time",
+    ]
 
 
 def test_held_jobs_beyond_the_limit_are_a_finding_with_their_reasons(
@@ -181,5 +278,5 @@ def test_json_holds_hosts_by_name_and_findings(answers: dict[str, dict[str, Any]
     _ill(answers)
     status = _status(answers)
     document = json.loads(json.dumps(status_json(status, find(status, Thresholds()))))
-    assert document["hosts"]["ep2"]["healthy"] is False
+    assert document["hosts"]["ep2"]["slots"]["healthy"] is False
     assert document["findings"][0]["where"] == "ep2"

@@ -161,12 +161,13 @@ def test_the_clock(
 
 def test_a_point_that_takes_no_jobs_is_left_out_of_the_proof(templar: Callable[..., Any]) -> None:
     lines = [
-        "ep1.t3.example.edu\tmount /nfs: nothing is mounted there",
-        "x.example.edu\tmount /nfs: gone",
+        "ep1.t3.example.edu\tslot1@ep1\t2\t2000\tUnclaimed\tversion\tmount /nfs: nothing is mounted there",
+        "ep2.t3.example.edu\tslot1@ep2\t2\t2000\tUnclaimed\tversion\t",
+        "x.example.edu\tslot1@x\t2\t2000\tUnclaimed\tversion\tmount /nfs: gone",
     ]
     host = templar(
         "execute", groups={"condor_execute": ["ep1", "ep2"]}, hostvars={"ep1": {}, "ep2": {}},
-        __htcondor_health={"stdout_lines": lines},
+        __htcondor_pool={"stdout_lines": lines},
     )  # fmt: skip
     assert host.template(trust_as_template("{{ __htcondor_unhealthy }}")) == {
         "ep1.t3.example.edu": "mount /nfs: nothing is mounted there"

@@ -59,6 +59,6 @@ def test_our_own_files_are_not_looked_at(tmp_path: Path) -> None:
 
 def test_it_is_refused_with_the_place(findings: Callable[..., Any]) -> None:
     place = "/etc/condor/config.d/10-old.config:3:use security:host_based"
-    message = "\n".join(findings(__htcondor_host_based={"stdout_lines": [place]}))
+    message = "\n".join(findings(__htcondor_host={"stdout_lines": [place]}))
     assert "lets hosts in by their address" in message
     assert place in message

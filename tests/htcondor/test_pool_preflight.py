@@ -36,6 +36,7 @@ def test_the_defaults_are_fine(findings: Callable[..., list[str]]) -> None:
         ({"htcondor_port_range": [20000, 40000]}, "htcondor_port_range must be two ports"),
         ({"htcondor_port_range": [20000]}, "htcondor_port_range must be two ports"),
         ({"htcondor_container_binds": ["/a b"]}, "`/a b` must be an absolute path without blanks"),
+        ({"__htcondor_docker": {"rc": 2}}, "this host has no group docker: install Docker first"),
         ({"htcondor_dedicated": True}, "htcondor_dedicated is set, but htcondor_interactive is `shared`"),
         (
             {"family": "RedHat", "name": "AlmaLinux", "version": "8"},

@@ -48,9 +48,11 @@ FULL: dict[str, Any] = {
     "htcondor_concurrency_limits": {"XCACHE": 400},
     "htcondor_defrag": True,
     "htcondor_port_range": [20000, 25000],
+    "htcondor_file_descriptors": 65536,
     "htcondor_count_hyperthreads": False,
     "htcondor_gpus": True,
     "htcondor_private_network": "t3.example.edu",
+    "htcondor_containers": ["docker", "apptainer"],
     "htcondor_container_binds": ["/cvmfs", "/etc/grid-security/certificates"],
     "htcondor_trust_uid_domain": True,
     "htcondor_shared_accounts": False,
@@ -58,7 +60,7 @@ FULL: dict[str, Any] = {
     "htcondor_health_mounts": ["/cvmfs/cms.cern.ch"],
     "htcondor_settings_extra": {"MAX_JOBS_RUNNING": 100, "COLLECTOR.MAX_FILE_DESCRIPTORS": 20480},
 }
-LINE = re.compile(r"|#.*|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
+LINE = re.compile(r"|#.*|if version < [0-9.]+|endif|use \w+ ?: ?[\w, .()]+|[\w.-]+ = \S.*")
 MULTI_LINE = re.compile(r"^(\w+) @=end\n.*?^@end$", re.MULTILINE | re.DOTALL)
 
 

@@ -1,8 +1,12 @@
 # Runs one job on each execution point named and prints `machine<TAB>host name<TAB>user<TAB>slot` for each.
-# Arguments: seconds to wait, then the machines. To be run by the account that submits.
+# Arguments: the account that submits, seconds to wait, then the machines. To be run by root: the account has no token
+# with which it could ask the pool from here.
 set -eu
-seconds=$1
-shift
+account=$1 seconds=$2
+shift 2
+as_account() {
+    runuser -u "$account" -- "$@"
+}
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory"
@@ -21,14 +25,15 @@ chmod 755 job.sh
     printf '%s\n' "$@"
     printf ')\n'
 } > jobs.sub
-cluster=$(condor_submit -terse jobs.sub | sed 's/\..*//')
+chown -R "$account": .
+cluster=$(as_account condor_submit -terse jobs.sub | sed 's/\..*//')
 left=$seconds
-until condor_wait -wait 10 jobs.log >/dev/null; do
+until as_account condor_wait -wait 10 jobs.log >/dev/null; do
     left=$((left - 10))
     # A point that was found unhealthy only now would let its job wait for ever.
-    condor_status -af Machine CasaHealthReason -constraint 'PartitionableSlot =?= True && CasaHealthy =?= False' > unhealthy
+    unhealthy=$(condor_status -af Machine CasaHealthReason -constraint 'PartitionableSlot =?= True && CasaHealthy =?= False')
     for machine in "$@"; do
-        grep -F "$machine " unhealthy >&2 || continue
+        printf '%s\n' "$unhealthy" | grep -F "$machine " >&2 || continue
         echo "$machine takes no new jobs until that is repaired; jobs that run there go on" >&2
         condor_rm "$cluster" >&2 || true
         exit 1
@@ -41,5 +46,5 @@ until condor_wait -wait 10 jobs.log >/dev/null; do
 done
 for machine in "$@"; do
     printf '%s\t' "$machine"
-    cat "$machine.out"
+    as_account cat "$machine.out"
 done
