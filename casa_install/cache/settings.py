@@ -81,12 +81,17 @@ def _watermarks(options: Mapping[str, Any]) -> Iterator[str]:
 def _origins(options: Mapping[str, Any]) -> Iterator[str]:
     profile = options["profile"]
     if not options["origins"] and not options["forward"]:
-        yield f"xcache_origins is empty: the profile {profile} needs to know where the data is, as `host:port`"
+        yield (
+            f"xcache_origins is empty: the profile {profile} needs to know where the data is, as `host:port`"
+        )
     for origin in options["origins"]:
         if not _ORIGIN.fullmatch(origin):
             yield f"xcache_origins: `{origin}` is not `host:port`"
     if not options["exports"]:
-        yield f"xcache_exports is empty: the profile {profile} needs the paths that it may serve, such as /store"
+        yield (
+            f"xcache_exports is empty: the profile {profile} needs the paths that it may serve, such as "
+            "/store"
+        )
     for path in options["exports"]:
         if not _PATH.fullmatch(path) or ".." in path.split("/") or path == "/":
             yield f"xcache_exports: `{path}` must be an absolute path below /, without `..`"
@@ -101,11 +106,15 @@ def _authorisation(options: Mapping[str, Any]) -> Iterator[str]:
     profile, inbound = options["profile"], options["inbound"]
     if not inbound and profile != "opendata":
         yield (
-            f"xcache_inbound is empty with the profile {profile}: everybody could read what this cache may read; "
+            f"xcache_inbound is empty with the profile {profile}: everybody could read what this cache may "
+            "read; "
             "only the profile opendata is anonymous"
         )
     if inbound and profile == "opendata":
-        yield "xcache_inbound must be empty with the profile opendata: use the profile custom to authorise readers"
+        yield (
+            "xcache_inbound must be empty with the profile opendata: use the profile custom to authorise "
+            "readers"
+        )
     if "tokens" in inbound:
         if not options["issuers"]:
             yield "xcache_issuers is empty: no token would be accepted"
@@ -114,11 +123,13 @@ def _authorisation(options: Mapping[str, Any]) -> Iterator[str]:
         if options["http_port"] and not options["origin_tls"] and not options["outbound_clear_tokens"]:
             yield (
                 "tokens over HTTPS with an origin that is reached without TLS: XRootD passes the token of an "
-                "HTTPS client on to the origin, here in clear text. Set xcache_origin_tls, or xcache_http_port: 0"
+                "HTTPS client on to the origin, here in clear text. Set xcache_origin_tls, or "
+                "xcache_http_port: 0"
             )
         if options["http_port"] and "x509" in inbound:
             yield (
-                "tokens and x509 in xcache_inbound together with xcache_http_port: XRootD would take a token over "
+                "tokens and x509 in xcache_inbound together with xcache_http_port: XRootD would take a "
+                "token over "
                 "HTTP without TLS on that port. Set xcache_http_port: 0, or use two caches"
             )
     for issuer in options["issuers"]:
@@ -138,6 +149,10 @@ def _authorisation(options: Mapping[str, Any]) -> Iterator[str]:
         if missing:
             names = ", ".join(f"xcache_{name}" for name in missing)
             yield f"xcache_outbound is token, but these are empty: {names}"
+        if options["outbound_token_endpoint"] and not options["outbound_token_endpoint"].startswith(
+            "https://"
+        ):
+            yield "xcache_outbound_token_endpoint must begin with https://"
         if not options["origin_tls"]:
             yield "xcache_outbound is token, which never travels in clear text: set xcache_origin_tls"
 
@@ -145,10 +160,16 @@ def _authorisation(options: Mapping[str, Any]) -> Iterator[str]:
 def _extra(options: Mapping[str, Any]) -> Iterator[str]:
     for name, value in options["settings_extra"].items():
         if not _DIRECTIVE.fullmatch(str(name)) or "\n" in str(value) or "#" in str(value):
-            yield f"xcache_settings_extra: `{name}` must be one directive, such as pfc.writequeue, with its words"
+            yield (
+                f"xcache_settings_extra: `{name}` must be one directive, such as pfc.writequeue, with its "
+                "words"
+            )
         # Seen with 5.8.1: XrdPfc writes the whole URL there, all other traces leave tokens out.
         if str(name) == "pfc.trace" and str(value) in ("debug", "dump", "dumpxl") and options["inbound"]:
-            yield f"xcache_settings_extra: pfc.trace {value} writes the tokens of readers into the log; use info"
+            yield (
+                f"xcache_settings_extra: pfc.trace {value} writes the tokens of readers into the log; use "
+                "info"
+            )
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[str]:

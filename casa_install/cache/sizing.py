@@ -1,6 +1,7 @@
 """How large a cache's blocks and buffers are, worked out from what it is for.
 
-`pfc.ram` is not a cache in memory: it holds the blocks that are on their way from the origin to readers and to
+`pfc.ram` is not a cache in memory: it holds the blocks that are on their way from the origin to readers
+and to
 the disk. When it is full, reads bypass the cache. So it follows from the number of readers, from how many
 blocks each of them has under way, and from the size of a block.
 """
@@ -19,13 +20,17 @@ RAM_MIN = GIB
 """XRootD refuses to start with less (XrdPfcConfiguration.cc)."""
 RAM_MAX = 256 * GIB
 _READ_BLOCKS = 2
-"""Blocks that a reader has under way besides those that are prefetched: one is read, one is written to disk."""
+"""Blocks that a reader has under way besides those that are prefetched: one is read, one is written to
+disk."""
 _MARGIN = 2
 """Reads with several vectors need more blocks at a time than the average."""
 
-# Workload -> disk -> size of a block, blocks to prefetch. Columns of NanoAOD are short: larger blocks and blocks
-# ahead fetch what nobody asked for (one branch of 1.5 MB cost 4.5 MB with 128k and 0, 13.9 MB with 128k and 3,
-# 12.4 MB with 512k and 0, molecule/xcache). A spinning disk pays a seek for each block, so they are larger there.
+# Workload -> disk -> size of a block, blocks to prefetch. Columns of NanoAOD are short: larger blocks and
+# blocks
+# ahead fetch what nobody asked for (one branch of 1.5 MB cost 4.5 MB with 128k and 0, 13.9 MB with 128k
+# and 3,
+# 12.4 MB with 512k and 0, molecule/xcache). A spinning disk pays a seek for each block, so they are larger
+# there.
 _BLOCKS = {
     "nanoaod": {"ssd": (128 * KIB, 0), "hdd": (256 * KIB, 0)},
     "whole-file": {"ssd": (MIB, 10), "hdd": (MIB, 10)},
@@ -87,7 +92,9 @@ def sizing(workload: str, disk: str, readers: int, memory_mib: int, given: Mappi
         wanted = blocks
         while blocks and not given.get("ram") and _needed(readers, blocks, block) > limit:
             blocks -= 1
-        because = kind if blocks == wanted else f"{kind}, {wanted} lowered to what half of the memory can hold"
+        because = (
+            kind if blocks == wanted else f"{kind}, {wanted} lowered to what half of the memory can hold"
+        )
         prefetch = Setting(str(blocks), "computed", because)
     needed = _needed(readers, blocks, block)
     if given.get("ram"):

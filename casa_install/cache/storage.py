@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FILE_SYSTEMS = ("xfs", "ext4", "ext2/ext3")
-"""The last is what stat(1) calls ext4. Others lack what the cache needs: extended attributes, holes, local locks."""
+"""The last is what stat(1) calls ext4. Others lack what the cache needs: extended attributes, holes, local
+locks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def _findings(look: Look, shared_device: bool) -> Iterator[str]:
     for place in caches:
         if place.file_system not in FILE_SYSTEMS:
             yield (
-                f"xcache_{place.use}: {place.path} is on {place.file_system}: a cache needs xfs or ext4 on a disk "
+                f"xcache_{place.use}: {place.path} is on {place.file_system}: a cache needs xfs or ext4 on "
+                "a disk "
                 "of this host\n"
                 f"  fix: mkfs.xfs on a disk of its own, mounted above {place.path}"
             )
@@ -82,7 +84,8 @@ def _findings(look: Look, shared_device: bool) -> Iterator[str]:
         if (other := others.get(place.device)) is not None:
             whose = "the system's own `/`" if other.use == "root" else f"HTCondor's jobs ({other.path})"
             yield (
-                f"xcache_data: {place.path} shares a device with {whose}: what fills one empties the other, and "
+                f"xcache_data: {place.path} shares a device with {whose}: what fills one empties the other, "
+                "and "
                 "the cache removes its files because of somebody else's\n"
                 f"  fix: a disk of its own, mounted above {place.path}\n"
                 "  skip: xcache_shared_device: true"

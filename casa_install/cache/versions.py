@@ -30,8 +30,8 @@ def judge_version(version: str) -> Judgement:
     """Judge a version.
 
     Args:
-        version: As a package or `xrootd -v` gives it: an epoch before and a revision behind are left out. Empty
-            where it is not known yet.
+        version: As a package or `xrootd -v` gives it: an epoch before and a revision behind are left out.
+        Empty     where it is not known yet.
     """
     if not version:
         return Judgement()
@@ -47,9 +47,7 @@ def judge_version(version: str) -> Judgement:
     warning = ""
     if number < _number(old["below"]):
         warning = f"XRootD {plain} is older than {old['below']}: {old['what']} ({old['issue']})"
-    return Judgement(
-        warning=warning, disk_checksums=number >= _number(table["disk_checksums"]["from"])
-    )
+    return Judgement(warning=warning, disk_checksums=number >= _number(table["disk_checksums"]["from"]))
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -44,7 +44,8 @@ class Cache:
         stale_ports: Ports that still show an older certificate.
         credential_seconds: Until the cache's own token or proxy ends; None where it shows none to origins.
         spaces: Its file systems.
-        hit_ratio: Part of the bytes read that came from its own disks, 0 to 1; None where nothing was read yet.
+        hit_ratio: Part of the bytes read that came from its own disks, 0 to 1; None where nothing was read
+        yet.
         bytes_read: Bytes that the ratio is made of.
         descriptors: Open files and how many there may be; None where it does not run.
         probe: Path that was read last as a test; empty where nothing is cached.
@@ -180,7 +181,8 @@ def _find(cache: Cache) -> Iterator[Finding]:
             yield Finding(
                 name,
                 f"{space.path} has used {space.inodes:.0%} of its inodes, which purging does not look at",
-                "lower xcache_low_watermark and xcache_high_watermark, or make the file system with more inodes",
+                "lower xcache_low_watermark and xcache_high_watermark, or make the file system with more "
+                "inodes",
             )
     for drift in cache.drift:
         yield Finding(name, drift, "casa-install plan shows the difference, apply puts it back")
@@ -195,10 +197,14 @@ def _watched(cache: Cache) -> Iterator[Finding]:
         )
     elif cache.probe_age is None or cache.probe_age > 5 * MINUTE:
         yield Finding(
-            cache.name, "nobody watches it", "`systemctl status casa-xcache-watch.timer` on that host tells why"
+            cache.name,
+            "nobody watches it",
+            "`systemctl status casa-xcache-watch.timer` on that host tells why",
         )
     if cache.checksum_errors:
-        yield Finding(cache.name, f"{cache.checksum_errors} pages had changed on its disks", "look at the disks")
+        yield Finding(
+            cache.name, f"{cache.checksum_errors} pages had changed on its disks", "look at the disks"
+        )
     if cache.descriptors and cache.descriptors[0] > DESCRIPTORS * cache.descriptors[1]:
         opened, most = cache.descriptors
         yield Finding(cache.name, f"{opened} of at most {most} files are open", "raise xcache_open_files")

@@ -1,4 +1,6 @@
-"""Make a host's certificate with the lab's CA. Arguments: the federation's directory, the host's full name."""
+"""Make a host's certificate with the lab's CA. Arguments: the federation's directory, the host's full
+name.
+"""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Ask a host about its cache. Runs on the host as root; changes nothing there.
 
-Arguments: certificate=PATH, the host's own certificate. Prints one JSON object. Of tokens and keys only what they
-say of themselves is read; none of them leaves the host.
+Arguments: certificate=PATH, the host's own certificate. Prints one JSON object. Of tokens and keys only
+what they say of themselves is read; none of them leaves the host.
 """
 
 import base64
@@ -90,7 +90,7 @@ def token():
     path = SECRETS / "token"
     if not path.exists():
         return None
-    payload = (path.read_text().split(".") + [""])[1]
+    payload = [*path.read_text().split("."), ""][1]
     with contextlib.suppress(ValueError):
         return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("exp")
     return 0
@@ -119,7 +119,12 @@ def receipt():
             drift.append({"path": entry["name"], "what": "is gone"})
         elif hashlib.sha256(ours.read_bytes()).hexdigest() != digest:
             drift.append({"path": entry["name"], "what": "was changed by somebody else"})
-    return text.get("owed", []), drift
+    # A restart by hand is what was owed; the receipt learns of it with the next run.
+    _, since, _ = run(
+        "systemctl", "show", UNIT, "--property=ActiveEnterTimestamp", "--timestamp=unix", "--value"
+    )
+    started = int(since.lstrip("@")) if since.startswith("@") else 0
+    return [item for item in text.get("owed", []) if item.get("since", 0) >= started], drift
 
 
 def main(arguments):

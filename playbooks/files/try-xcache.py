@@ -1,7 +1,8 @@
 """Try on a host what its cache lets one do and what it refuses. Runs as root; leaves nothing behind.
 
 Arguments: name=NAME, the cache's own full name. Prints one JSON object: try -> what came of it, for
-`casa_install.health.xcache_checks` to judge. The forged token is signed with a key that is made here and thrown away.
+`casa_install.health.xcache_checks` to judge. The forged token is signed with a key that is made here and
+thrown away.
 """
 
 import base64
@@ -54,12 +55,21 @@ def forged(directory, issuer, audience):
         ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key)], check=True
     )
     now = int(time.time())
-    claims = {"iss": issuer, "sub": "casa-verify", "aud": audience, "scope": "storage.read:/", "wlcg.ver": "1.0"}
+    claims = {
+        "iss": issuer,
+        "sub": "casa-verify",
+        "aud": audience,
+        "scope": "storage.read:/",
+        "wlcg.ver": "1.0",
+    }
     claims |= {"iat": now, "nbf": now, "exp": now + 60, "jti": "casa-verify"}
     head = {"alg": "ES256", "typ": "JWT", "kid": "casa-verify"}
     text = encoded(json.dumps(head).encode()) + "." + encoded(json.dumps(claims).encode())
     done = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-sign", str(key)], input=text.encode(), capture_output=True, check=True
+        ["openssl", "dgst", "-sha256", "-sign", str(key)],
+        input=text.encode(),
+        capture_output=True,
+        check=True,
     )
     # From DER's two integers to their plain 32 bytes each.
     der, numbers, place = done.stdout, [], 2
@@ -131,7 +141,11 @@ def main(arguments):
             token.touch(mode=0o600)
             token.write_text(forged(directory, issuer, audience))
             found["forged"] = run(
-                "xrdfs", url, "cat", path, **{**base, "BEARER_TOKEN_FILE": str(token), "XrdSecPROTOCOL": "ztn"}
+                "xrdfs",
+                url,
+                "cat",
+                path,
+                **{**base, "BEARER_TOKEN_FILE": str(token), "XrdSecPROTOCOL": "ztn"},
             )
             http = re.search(r"^xrd\.protocol (?:tls )?http:(\d+)", text, re.MULTILINE)
             if http:

@@ -37,7 +37,10 @@ TLS = {"xcache_profile": "cms", "xcache_origin_tls": True, "xcache_http_port": 8
         ({"xcache_exports": ["/"]}, "must be an absolute path below /"),
         ({"xcache_profile": "atlas"}, "the cache would connect to any host that they name"),
         ({"xcache_inbound": []}, "only the profile opendata is anonymous"),
-        ({"xcache_profile": "opendata", "xcache_inbound": ["tokens"]}, "must be empty with the profile opendata"),
+        (
+            {"xcache_profile": "opendata", "xcache_inbound": ["tokens"]},
+            "must be empty with the profile opendata",
+        ),
         ({"xcache_issuers": []}, "no token would be accepted"),
         ({"xcache_audiences": []}, "a token for any other service would be accepted"),
         ({"xcache_http_port": 8443}, "passes the token of an HTTPS client on to the origin"),
@@ -46,6 +49,10 @@ TLS = {"xcache_profile": "cms", "xcache_origin_tls": True, "xcache_http_port": 8
         ({"xcache_issuers": [{"name": "a b", "issuer": "https://a"}]}, "must be a plain word"),
         ({"xcache_outbound": "token", "xcache_origin_tls": True}, "xcache_outbound_client_secret"),
         ({"xcache_outbound": "token"}, "which never travels in clear text"),
+        (
+            {"xcache_outbound": "token", "xcache_outbound_token_endpoint": "http://a/token"},
+            "must begin with https://",
+        ),
         ({"xcache_resource_name": "a b"}, "must be a plain word"),
         ({"xcache_audiences": ["a, b"]}, "has a blank or a comma"),
         ({"xcache_allowed_subnets": ["10.0.0.1/8"]}, "is no network such as"),

@@ -76,7 +76,9 @@ def rendered(make: Callable[..., Any], case: str, family: str) -> dict[str, str]
         source = (ROLE / "templates" / "casa-subnets.nft.j2").read_text(encoding="utf-8")
         files["casa-subnets.nft"] = str(host.template(trust_as_template(source)))
     unit = next(
-        entry for entry in loaded(ROLE / "state.yml")["resources"] if entry.get("unit") == "xrootd@casa.service"
+        entry
+        for entry in loaded(ROLE / "state.yml")["resources"]
+        if entry.get("unit") == "xrootd@casa.service"
     )
     files["xrootd@casa.service.d/casa.conf"] = str(host.template(trust_as_template(unit["drop_ins"]["casa"])))
     packages = host.template(trust_as_template("{{ __xcache_all_packages | join(' ') }}"))
@@ -100,7 +102,9 @@ def test_every_line_is_a_directive_with_words(templar: Callable[..., Any], case:
     assert [line for line in lines if not LINE.fullmatch(line) or "#" in line] == []
 
 
-@pytest.mark.parametrize("line", ["pfc.ram", "pfc.ram 1g # why", "ram 1g", "pfc.ram  1g", "", "ofs.authorize # x"])
+@pytest.mark.parametrize(
+    "line", ["pfc.ram", "pfc.ram 1g # why", "ram 1g", "pfc.ram  1g", "", "ofs.authorize # x"]
+)
 def test_a_wrong_line_is_found(line: str) -> None:
     assert not LINE.fullmatch(line) or "#" in line
 

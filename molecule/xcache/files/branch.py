@@ -1,7 +1,7 @@
 """Read one branch of a ROOT file through a cache by HTTPS; prints how many bytes that asked for.
 
-Arguments: the cache's name, its address, path. Standard input: a token. Runs on this computer, where the machines'
-names are not known.
+Arguments: the cache's name, its address, path. Standard input: a token. Runs on this computer, where the
+machines' names are not known.
 """
 
 import http.client

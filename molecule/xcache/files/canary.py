@@ -7,13 +7,25 @@ import json
 import pathlib
 import sys
 
-wanted = {f"token {number}": token.split(".")[1].encode() for number, token in enumerate(json.load(sys.stdin))}
+wanted = {
+    f"token {number}": token.split(".")[1].encode() for number, token in enumerate(json.load(sys.stdin))
+}
 own = pathlib.Path("/run/xcache-auth/token").read_text().strip()
 wanted["the cache's own token"] = own.split(".")[1].encode()
 wanted["the client's secret"] = pathlib.Path("/etc/xrootd/casa-client-secret").read_bytes().strip()
 may = {"/run/xcache-auth/token", "/etc/xrootd/casa-client-secret"}
 found = []
-for top in ("/var/log", "/var/lib", "/var/spool", "/run", "/etc", "/tmp", "/var/tmp", "/xcache/meta", "/root"):
+for top in (
+    "/var/log",
+    "/var/lib",
+    "/var/spool",
+    "/run",
+    "/etc",
+    "/tmp",
+    "/var/tmp",
+    "/xcache/meta",
+    "/root",
+):
     for path in pathlib.Path(top).rglob("*"):
         if str(path) in may or path.is_symlink() or not path.is_file():
             continue

@@ -1,8 +1,9 @@
 """Read files through a cache at the same time and check what arrives.
 
-Arguments: URL of the cache, seconds for each file, path=SHA256... The token, if any, is on standard input. Prints
-one JSON object: path -> seconds, whether the checksum is right, and the client's error. `xN` before a path reads it
-with N clients.
+Arguments: URL of the cache, seconds for each file, path=SHA256... The token, if any, is on standard input.
+Prints
+one JSON object: path -> seconds, whether the checksum is right, and the client's error. `xN` before a path
+reads it with N clients.
 """
 
 import concurrent.futures
@@ -18,11 +19,12 @@ import time
 url, seconds, *wanted = sys.argv[1:]
 token = sys.stdin.read().strip()
 environment = {**os.environ, "X509_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
-# A client that is turned away while XRootD starts again waits for as long as this until it tries anew; 120 by itself.
+# A client that is turned away while XRootD starts again waits for as long as this until it tries anew; 120
+# by itself.
 environment["XRD_CONNECTIONWINDOW"] = "10"
 
 
-def read(number, path, digest):
+def read(path, digest):
     """Read one file with a client of its own."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         mine = dict(environment)
@@ -47,7 +49,13 @@ def read(number, path, digest):
             with out.open("rb") as stream:
                 right = hashlib.file_digest(stream, "sha256").hexdigest() == digest
         said = done.stderr.strip().splitlines()
-        return {"path": path, "seconds": round(took, 2), "right": right, "error": said[-1] if said else "", "status": done.returncode}
+        return {
+            "path": path,
+            "seconds": round(took, 2),
+            "right": right,
+            "error": said[-1] if said else "",
+            "status": done.returncode,
+        }
 
 
 jobs = []
@@ -58,4 +66,4 @@ for word in wanted:
         times, path = int(path[1:].partition("/")[0]), "/" + path.partition("/")[2]
     jobs += [(path, digest)] * times
 with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
-    print(json.dumps(list(pool.map(lambda job: read(*job), [(n, *job) for n, job in enumerate(jobs)]))))
+    print(json.dumps(list(pool.map(lambda job: read(*job), jobs))))

@@ -52,7 +52,9 @@ def in_clear(token):
     """HTTP without TLS on the port of HTTPS."""
     with socket.create_connection((host, 8443), 10) as plain:
         try:
-            plain.sendall(f"GET {FILE} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            plain.sendall(
+                f"GET {FILE} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            )
             answer = plain.recv(1000)
         except ConnectionResetError:
             answer = b""

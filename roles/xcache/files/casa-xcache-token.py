@@ -48,7 +48,7 @@ def fetch(options: argparse.Namespace, secret: str) -> str:
     if options.audience:
         fields["audience"] = options.audience
     login = urllib.parse.quote(options.client_id, safe="") + ":" + urllib.parse.quote(secret, safe="")
-    request = urllib.request.Request(
+    request = urllib.request.Request(  # noqa: S310  # the preflight requires https
         options.endpoint,
         data=urllib.parse.urlencode(fields).encode(),
         headers={
@@ -57,8 +57,11 @@ def fetch(options: argparse.Namespace, secret: str) -> str:
         },
     )
     context = ssl.create_default_context(cafile=options.ca or None)
-    with urllib.request.urlopen(request, timeout=SECONDS, context=context) as answer:
-        return str(json.load(answer)["access_token"])
+    with urllib.request.urlopen(request, timeout=SECONDS, context=context) as answer:  # noqa: S310
+        token = str(json.load(answer)["access_token"])
+    if times(token)[1] <= time.time():
+        raise ValueError("the issuer gave a token that has no end or has ended")
+    return token
 
 
 def write(path: Path, token: str, owner: str) -> None:
@@ -74,6 +77,7 @@ def write(path: Path, token: str, owner: str) -> None:
 
 
 def main() -> int:
+    """Return the process status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--endpoint", required=True, help="token endpoint of the issuer")
     parser.add_argument("--client-id", required=True)
@@ -89,8 +93,6 @@ def main() -> int:
     try:
         secret = options.secret.read_text(encoding="utf-8").strip()
         token = fetch(options, secret)
-        if times(token)[1] <= time.time():
-            raise ValueError("the issuer gave a token that has no end or has ended")
         write(options.token, token, options.owner)
     except urllib.error.HTTPError as fault:
         # Its body may repeat what was sent.

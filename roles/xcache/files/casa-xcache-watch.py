@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Watch this host's cache: read through it within a time limit, and keep count of its disks and of its hits.
 
-Runs each minute as the account of XRootD, under the system's own Python (3.9 or newer) with its standard library
-only. Writes one JSON file; a cache that hangs makes it say so, not hang too.
+Runs each minute as the account of XRootD, under the system's own Python (3.9 or newer) with its standard
+library only. Writes one JSON file; a cache that hangs makes it say so, not hang too.
 """
 
 from __future__ import annotations
@@ -41,15 +41,13 @@ def probe(url: str, path: str, seconds: int, environment: dict[str, str]) -> dic
     got, fault = 0, ""
     # The file may be long: what is there beyond its first bytes is not waited for.
     with subprocess.Popen(
-        ["xrdfs", url, "cat", path],
+        ["xrdfs", url, "cat", path],  # noqa: S607  # where it is differs between systems
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         env={**os.environ, **environment},
     ) as reader:
-        assert reader.stdout is not None
-        assert reader.stderr is not None
-        handle = reader.stdout.fileno()
+        handle, errors = reader.stdout.fileno(), reader.stderr
         while got < BYTES and not fault:
             left = begun + seconds - time.monotonic()
             if left <= 0 or not select.select([handle], [], [], left)[0]:
@@ -57,7 +55,7 @@ def probe(url: str, path: str, seconds: int, environment: dict[str, str]) -> dic
             elif part := os.read(handle, BYTES):
                 got += len(part)
             else:
-                said = reader.stderr.read().decode("utf-8", "replace").strip().splitlines()
+                said = errors.read().decode("utf-8", "replace").strip().splitlines()
                 fault = said[-1] if said else "the file ended before its first bytes"
         reader.kill()
     return {"path": path, "seconds": round(time.monotonic() - begun, 3), "fault": fault}
@@ -103,8 +101,8 @@ def descriptors() -> dict[str, int]:
 def counted(snapshot: Path, before: dict[str, Any]) -> dict[str, Any]:
     """Add XRootD's own byte counters of the last interval to those before.
 
-    XRootD writes `pfc-stats/DirStat.json` each interval and starts to count anew; the time of that start tells
-    intervals apart.
+    XRootD writes `pfc-stats/DirStat.json` each interval and starts to count anew; the time of that start
+    tells intervals apart.
     """
     total = {
         key: int(before.get(key, 0)) for key in ("hit", "missed", "bypassed", "written", "checksum_errors")
@@ -127,6 +125,7 @@ def counted(snapshot: Path, before: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
+    """Return the process status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--url", required=True)
     parser.add_argument("--namespace", type=Path, required=True)
