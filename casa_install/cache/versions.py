@@ -44,6 +44,10 @@ def judge_version(version: str) -> Judgement:
             f"use {table['old']['below']} or newer"
         )
     old = table["old"]
+    if number < _number(table["oldest"]):
+        return Judgement(
+            refused=f"XRootD {plain} is too old for this role, which needs {table['oldest']} or newer"
+        )
     warning = ""
     if number < _number(old["below"]):
         warning = f"XRootD {plain} is older than {old['below']}: {old['what']} ({old['issue']})"
