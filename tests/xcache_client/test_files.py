@@ -12,6 +12,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "xcache_client"
 GRID = {"__xcache_client_directory": {"stat": {"exists": True}}}
@@ -21,7 +22,9 @@ each_family = pytest.mark.parametrize("family", STORES)
 
 @pytest.fixture(scope="session", autouse=True)
 def _plugins() -> None:
-    init_plugin_loader([str(ROLE.parents[1] / ".dev")])
+    # Tests of another role may have done it in this process.
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader([str(ROLE.parents[1] / ".dev")])
 
 
 def _trusted(value: Any) -> Any:
