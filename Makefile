@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help lab lab-down test test-all unit lint bench docs setup packages clean
+.PHONY: help lab lab-down test test-all unit lint bench bench-xcache docs setup packages clean
 
 help:
 	@echo "make lab       build a small site on this computer and install it (root)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-all  the same, and what is slow and rarely breaks (root)"
 	@echo "make unit      the tests that need neither machines nor root"
 	@echo "make bench     what a run costs on one host, against plain tasks, and how long a job waits in the lab (root)"
+	@echo "make bench-xcache  what a warm cache serves, against its origin (root; after molecule converge -s xcache)"
 	@echo "make docs      write the generated pages anew"
 
 lab: packages $(VENV)/.ready
@@ -40,6 +41,10 @@ lint: $(VENV)/.ready
 bench: packages $(VENV)/.ready
 	python bench/state.py
 	python bench/latency.py
+
+# Needs the machines of `molecule converge -s xcache`.
+bench-xcache: packages $(VENV)/.ready
+	python bench/xcache.py
 
 docs: $(VENV)/.ready
 	python -m tools.docs

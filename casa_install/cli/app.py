@@ -14,6 +14,7 @@ import typer
 
 from casa_install import __version__
 from casa_install.cli.apply import apply
+from casa_install.cli.certs import certs_app
 from casa_install.cli.explain import explain
 from casa_install.cli.lab import lab_app
 from casa_install.cli.plan import plan
@@ -48,6 +49,10 @@ _HELP = (
 )
 
 
+_LESS_OFTEN = "Less often"
+"""The help page's second panel."""
+
+
 def build_app() -> typer.Typer:
     """Return the application with all its verbs."""
     app = typer.Typer(
@@ -66,14 +71,15 @@ def build_app() -> typer.Typer:
     app.command()(status)
     app.command()(verify)
     app.command()(uninstall)
-    app.add_typer(runs_app, name="runs")
-    app.add_typer(lab_app, name="lab")
+    app.add_typer(runs_app, name="runs", rich_help_panel=_LESS_OFTEN)
+    app.add_typer(certs_app, name="certs", rich_help_panel=_LESS_OFTEN)
+    app.add_typer(lab_app, name="lab", rich_help_panel=_LESS_OFTEN)
     return app
 
 
 def verbs() -> list[str]:
     """Return the verbs, in the order of the help page."""
-    return ["apply", "plan", "validate", "explain", "status", "verify", "uninstall", "runs", "lab"]
+    return ["apply", "plan", "validate", "explain", "status", "verify", "uninstall", "runs", "certs", "lab"]
 
 
 def run(argv: Sequence[str]) -> int:

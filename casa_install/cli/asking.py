@@ -1,4 +1,4 @@
-"""Asking all HTCondor hosts of a site, for the verbs that only look."""
+"""Asking all hosts of a site's pool and its caches, for the verbs that only look."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Asked:
     Attributes:
         answers: What hosts said.
         groups: Host -> `manager`, `access`, `execute`.
+        caches: Hosts with a cache.
         lost: Host -> why it could not be asked.
         run: Name of the run.
         exit_code: The process status.
@@ -33,6 +34,7 @@ class Asked:
 
     answers: AnswerReader
     groups: Mapping[str, list[str]]
+    caches: tuple[str, ...]
     lost: Mapping[str, str]
     run: str
     exit_code: int = int(ExitCode.OK)
@@ -51,17 +53,18 @@ def asked(
     """Play the verb's playbook, and yield what hosts said.
 
     Raises:
-        CasaError: The site has no HTCondor host, or the playbook could not be played.
+        CasaError: The site has no host of a pool and no cache, or the playbook could not be played.
     """
     from casa_install.engine.job import Job, begun
     from casa_install.health.answers import AnswerReader
     from casa_install.report.progress import progress_on
 
     groups = parts_of(target)
-    if not groups:
+    caches = tuple(host for host in target.site.hosts if host in target.site.groups.get("xcache", ()))
+    if not groups and not caches:
         raise CasaError(
-            f"{', '.join(target.inventories)} has no HTCondor host.",
-            hint="Put hosts into condor_manager, condor_access and condor_execute.",
+            f"{', '.join(target.inventories)} has no HTCondor host and no cache.",
+            hint="Put hosts into condor_manager, condor_access, condor_execute and xcache.",
             exit_code=ExitCode.USAGE,
         )
     job = Job(
@@ -71,7 +74,7 @@ def asked(
         inventories=target.inventories,
         site=target.site,
         passwords=target.passwords,
-        options=options.words(len(groups)),
+        options=options.words(len(groups.keys() | set(caches))),
         exclusive=False,  # it changes nothing, so a run that goes on does not disturb it
     )
     reader = AnswerReader()
@@ -83,7 +86,7 @@ def asked(
             run.close(result, int(ExitCode.FAILED))
             raise CasaError(result.error or "No host was asked.", hint=f"{run.directory.path}/log has more.")
         lost = dict.fromkeys(reader.unreachable, "it cannot be reached over SSH") | reader.faults
-        found = Asked(reader, groups, lost, run.journal.id)
+        found = Asked(reader, groups, caches, lost, run.journal.id)
         yield found
         run.close(result, found.exit_code)
 

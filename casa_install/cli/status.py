@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from casa_install.engine.passwords import Wanted
     from casa_install.health.status import Status
     from casa_install.health.thresholds import Finding, Thresholds
+    from casa_install.health.xcache import Cache
 
 _VERB = "status"
 _LIMITS = "From where on something is a fault"
@@ -85,6 +86,7 @@ def status(
     from casa_install.engine.passwords import Wanted
     from casa_install.health.read_status import read_status
     from casa_install.health.thresholds import Thresholds
+    from casa_install.health.xcache import read_caches
 
     limits = Thresholds(token_days, held, cycle_seconds, cycle_age)
     wanted = Wanted(ask_pass, ask_become_pass, ask_vault_pass, vault_password_file or (), vault_id or ())
@@ -102,8 +104,11 @@ def status(
     )
     with asked(_VERB, context.obj or [_VERB], target, options, plain=plain or as_json, silent=quiet) as found:
         picture = read_status(found.answers.hosts, found.groups, found.lost, time.time())
+        caches = read_caches(found.answers.hosts, found.caches, found.lost)
         lost = found.answers.unreachable
-        found.exit_code = _show(picture, limits, lost, run=found.run, quiet=quiet, as_json=as_json)
+        found.exit_code = _show(
+            picture, limits, lost, caches=caches, run=found.run, quiet=quiet, as_json=as_json
+        )
     return found.exit_code
 
 
@@ -129,24 +134,31 @@ def _show(
     limits: Thresholds,
     unreachable: Sequence[str],
     *,
+    caches: Sequence[Cache] = (),
     run: str = "",
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Print the picture and what is wrong; return the process status."""
     from casa_install.health.thresholds import find
+    from casa_install.health.xcache import find_in_caches
     from casa_install.report.messages import colours_wanted
     from casa_install.report.status import findings_text, status_json, status_text
+    from casa_install.report.xcache import caches_json, caches_text
 
-    findings = find(picture, limits)
+    # A site may have caches and no pool.
+    pool = bool(picture.hosts) or not caches
+    findings = (find(picture, limits) if pool else []) + find_in_caches(caches)
     code = _exit_code(findings, set(unreachable))
     if as_json:
         row = {"verb": _VERB, "exit_code": code, "run": run or None}
-        print(json.dumps(row | status_json(picture, findings)), flush=True)
+        more = {"caches": caches_json(caches)} if caches else {}
+        print(json.dumps(row | status_json(picture, findings) | more), flush=True)
         return code
     if not quiet:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print(status_text(picture, width) + "\n", flush=True)
+        parts = ([status_text(picture, width)] if pool else []) + ([caches_text(caches)] if caches else [])
+        print("\n\n".join(parts) + "\n", flush=True)
     if findings or not quiet:
         print(findings_text(findings, colour=colours_wanted(sys.stdout)), flush=True)
     return code

@@ -46,6 +46,9 @@ class Access:
         # Below the lab's own directory: `lab down` removes the sockets of connections to machines that are
         # gone, and two labs with a machine of the same name never share a connection.
         self.sockets = self.directory / "cp"
+        self.disks = self.directory / "disks"
+        self.federation = self.directory / "federation"
+        self.site_authority = self.directory / "site-ca"
 
     def ensure_key(self) -> str:
         """The lab's public key; the pair is made when it is not there.
@@ -62,11 +65,15 @@ class Access:
                 raise CasaError(f"ssh-keygen could not make the lab's key: {done.stderr.strip()}")
         return self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
 
-    def write(self, machines: list[Reached]) -> None:
+    def write(self, machines: list[Reached], variables: dict[str, str]) -> None:
         """Write known_hosts, ssh_config and the inventory layer for these machines.
 
         The inventory layer lets a site rehearse its own inventory:
         ``casa-install site.yml -i mysite -i <layer>`` reaches the lab's machines under the site's names.
+
+        Args:
+            machines: The machines.
+            variables: What every host of the inventory layer knows about the lab.
         """
         lines = [f"{m.name},{m.fqdn},{m.address} {m.host_key}\n" for m in machines]
         self.known_hosts.write_text("".join(lines), encoding="ascii")
@@ -86,16 +93,16 @@ class Access:
             "    KexAlgorithms curve25519-sha256\n"
         )
         self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
-        self._write_inventory(machines)
+        self._write_inventory(machines, variables)
 
-    def _write_inventory(self, machines: list[Reached]) -> None:
+    def _write_inventory(self, machines: list[Reached], variables: dict[str, str]) -> None:
         """Only variables of hosts win over everything that a site may have set for its groups."""
         host_vars = self.inventory / "host_vars"
         host_vars.mkdir(parents=True, exist_ok=True)
         for stale in host_vars.iterdir():
             stale.unlink()
         for machine in machines:
-            variables = {
+            reached = {
                 "ansible_connection": "ssh",
                 "ansible_host": machine.name,
                 "ansible_user": "root",
@@ -104,9 +111,14 @@ class Access:
                 "ansible_control_path_dir": str(self.sockets),
             }
             path = host_vars / f"{machine.name}.yml"
-            path.write_text(yaml.safe_dump(variables, sort_keys=False), encoding="utf-8")
+            path.write_text(yaml.safe_dump(reached, sort_keys=False), encoding="utf-8")
         hosts: dict[str, Any] = {"all": {"hosts": {machine.name: {} for machine in machines}}}
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+        group_vars = self.inventory / "group_vars" / "all"
+        group_vars.mkdir(parents=True, exist_ok=True)
+        known = group_vars / "federation.yml"
+        known.touch(mode=0o600)
+        known.write_text(yaml.safe_dump(variables), encoding="utf-8")
 
     def remove(self) -> None:
         """Delete all of it."""

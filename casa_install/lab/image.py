@@ -46,12 +46,14 @@ class Recipe:
     excluded_paths: tuple[str, ...]
     masked_units: tuple[str, ...]
     certificates: tuple[Path, ...]
+    extra_packages: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits over everything that decides what the image holds."""
         digest = hashlib.sha256(Path(__file__).read_bytes())
         digest.update(SYSTEMS_FILE.read_bytes())
+        digest.update(" ".join(self.extra_packages).encode())
         for path in self.certificates:
             digest.update(path.read_bytes())
         return digest.hexdigest()[:12]
@@ -65,18 +67,19 @@ def cache_directory() -> Path:
     return directory
 
 
-def ensure_image(podman: Podman, system: str, *, report: Reporter) -> str:
+def ensure_image(podman: Podman, system: str, packages: tuple[str, ...], *, report: Reporter) -> str:
     """The reference of the image for one operating system; built or imported first when it is not there.
 
     Args:
         podman: How to reach podman.
         system: A key of ``systems.yml``, for example ``debian-13``.
+        packages: Packages beyond those of every machine.
         report: Told what takes long.
 
     Raises:
         CasaError: The system is not known, or the image cannot be made.
     """
-    recipe = _recipe(system)
+    recipe = _recipe(system, packages)
     reference = f"localhost/casa-lab:{system}-{recipe.digest}"
     if podman.run("image", "exists", reference, check=False).returncode == 0:
         return reference
@@ -96,7 +99,7 @@ def ensure_image(podman: Podman, system: str, *, report: Reporter) -> str:
     return reference
 
 
-def _recipe(system: str) -> Recipe:
+def _recipe(system: str, packages: tuple[str, ...]) -> Recipe:
     data = yaml.safe_load(SYSTEMS_FILE.read_text(encoding="utf-8"))
     if system not in data["systems"]:
         known = ", ".join(sorted(data["systems"]))
@@ -113,6 +116,7 @@ def _recipe(system: str) -> Recipe:
         excluded_paths=tuple(common["excluded_paths"]),
         masked_units=tuple(common["masked_units"]),
         certificates=tuple(sorted(CA_DIRECTORY.glob("**/*.crt"))),
+        extra_packages=packages,
     )
 
 
@@ -130,7 +134,7 @@ def _build(recipe: Recipe, tarball: Path) -> None:
             "mmdebstrap",
             "--quiet",
             "--variant=apt",
-            f"--include={','.join(recipe.packages)}",
+            f"--include={','.join((*recipe.packages, *recipe.extra_packages))}",
             '--aptopt=APT::Install-Recommends "false"',
             '--aptopt=Acquire::Languages "none"',
             *(f"--dpkgopt=path-exclude={path}" for path in recipe.excluded_paths),

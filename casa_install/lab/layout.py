@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from casa_install.errors import CasaError, ExitCode
+from casa_install.lab.disks import Disk, read_disks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+GROUPS_FILE = Path(__file__).with_name("groups.yml")
+ORIGIN_GROUP = "lab_origin"
+"""Hosts of this group become the lab's federation. Only labs have it."""
 
 DEFAULT_SYSTEM = "debian-13"
 DEFAULT_DOMAIN = "casa.test"
@@ -30,12 +37,23 @@ class Machine:
         fqdn: Its fully qualified host name.
         system: Which image it runs, a key of ``systems.yml``.
         capabilities: Linux capabilities beyond podman's default (capabilities(7)).
+        packages: Distribution packages in its image beyond those of every machine.
+        disks: Its disks beyond the root file system.
+        is_origin: Whether it is part of the federation that the lab plays.
     """
 
     name: str
     fqdn: str
     system: str
     capabilities: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    is_origin: bool = False
+
+    @property
+    def domain(self) -> str:
+        """The part of its name behind the first dot."""
+        return self.fqdn.partition(".")[2]
 
 
 @dataclass(frozen=True)
@@ -74,8 +92,9 @@ def read_layout(inventories: Sequence[Path], *, name: str | None = None) -> Layo
             hint=f"casa-install validate -i {inventories[-1]}",
             exit_code=ExitCode.USAGE,
         )
-    hostvars: dict[str, dict[str, Any]] = json.loads(done.stdout).get("_meta", {}).get("hostvars", {})
-    names = _host_names(json.loads(done.stdout))
+    groups: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    hostvars: dict[str, dict[str, Any]] = groups.pop("_meta", {}).get("hostvars", {})
+    names = sorted({name for group in groups for name in members(groups, group)})
     if not names:
         raise CasaError(
             f"the inventory {inventories[-1]} holds no host",
@@ -84,23 +103,31 @@ def read_layout(inventories: Sequence[Path], *, name: str | None = None) -> Layo
         )
     return Layout(
         name=name or lab_name(inventories),
-        machines=tuple(_machine(host, hostvars.get(host, {})) for host in names),
+        machines=tuple(_machine(host, hostvars.get(host, {}), groups) for host in names),
     )
 
 
-def _host_names(listing: dict[str, Any]) -> list[str]:
-    found: dict[str, None] = {}
-    for group, content in listing.items():
-        if group != "_meta":
-            found.update(dict.fromkeys(content.get("hosts", ())))
-    return sorted(found)
+def members(groups: dict[str, dict[str, Any]], group: str) -> set[str]:
+    """The hosts of a group and of all groups below it, in what ``ansible-inventory --list`` prints."""
+    content = groups.get(group, {})
+    found = set(content.get("hosts", ()))
+    for child in content.get("children", ()):
+        found |= members(groups, child)
+    return found
 
 
-def _machine(name: str, variables: dict[str, Any]) -> Machine:
+def _machine(name: str, variables: dict[str, Any], groups: dict[str, dict[str, Any]]) -> Machine:
     domain = str(variables.get("site_domain", DEFAULT_DOMAIN))
+    extras = yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))
+    own = [extra for group, extra in extras.items() if name in members(groups, group)]
+    capabilities = [str(item) for item in variables.get("lab_capabilities", ())]
+    capabilities += [item for extra in own for item in extra.get("capabilities", ())]
     return Machine(
         name=name,
         fqdn=name if "." in name else f"{name}.{domain}",
         system=str(variables.get("lab_os", DEFAULT_SYSTEM)),
-        capabilities=tuple(str(item) for item in variables.get("lab_capabilities", ())),
+        capabilities=tuple(dict.fromkeys(capabilities)),
+        packages=tuple(sorted({item for extra in own for item in extra.get("packages", ())})),
+        disks=read_disks(name, variables.get("lab_disks", {})),
+        is_origin=name in members(groups, ORIGIN_GROUP),
     )

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from casa_install.errors import CasaError, ExitCode
 from casa_install.lab.access import Access, Reached, labs_directory
+from casa_install.lab.disks import attach, release
+from casa_install.lab.federation import Federation, kept_authority
 from casa_install.lab.image import ensure_image
+from casa_install.lab.origin_machine import ensure_origin
 from casa_install.lab.podman import Podman, require_tools
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
     Args:
         layout: What the lab consists of.
         image: An image with systemd, sshd and Python to use for all machines, instead of one made here.
+            Origins are always made from ours: they are the lab's own service, not a machine to install on.
         report: Told what happens.
 
     Raises:
@@ -67,13 +71,16 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
     podman = open_podman()
     access = Access(layout.name)
     public_key = access.ensure_key()
-    systems = sorted({machine.system for machine in layout.machines})
-    images = {system: image or ensure_image(podman, system, report=report) for system in systems}
+    images = {
+        machine.name: (None if machine.is_origin else image)
+        or ensure_image(podman, machine.system, machine.packages, report=report)
+        for machine in layout.machines
+    }
     if podman.run("network", "exists", network_name(layout.name), check=False).returncode != 0:
         podman.run("network", "create", "--label", f"casa.lab={layout.name}", network_name(layout.name))
 
     def make(machine: Machine) -> None:
-        if _ensure_started(podman, layout.name, machine, images[machine.system]):
+        if _ensure_started(podman, access, machine, images[machine.name]):
             report(f"{machine.name}: started ({machine.fqdn}, {machine.system})")
         _await_boot(podman, layout.name, machine)
         _admit(podman, layout.name, machine, public_key)
@@ -83,19 +90,43 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
         list(pool.map(make, layout.machines))
     running = listing(podman, layout.name)
     _write_hosts_files(podman, running)
-    access.write([_reached(podman, machine) for machine in running])
+    known = _play_federation(podman, access, layout, report)
+    access.write([_reached(podman, machine) for machine in running], known)
     return running
 
 
-def _ensure_started(podman: Podman, lab: str, machine: Machine, image: str) -> bool:
+def _play_federation(podman: Podman, access: Access, layout: Layout, report: Reporter) -> dict[str, str]:
+    """Set the origins up; what an inventory has to know about them and about the lab's own authority."""
+    domains = [machine.domain for machine in layout.machines]
+    site = kept_authority(access.site_authority, "Casa lab site CA", domains)
+    known = {
+        "lab_site_ca_certificate": site.certificate_pem,
+        # A throw-away key: a file of the lab, which goes with it.
+        "lab_site_ca_key_file": str(access.site_authority / "ca.key"),
+    }
+    origins = [machine for machine in layout.machines if machine.is_origin]
+    if not origins:
+        return known
+    federation = Federation(access.federation, domains)
+    for machine in origins:
+        name = container_name(layout.name, machine.name)
+        ensure_origin(podman, name, machine.fqdn, federation, report=report)
+    return known | federation.variables(origins[0].fqdn)
+
+
+def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str) -> bool:
     """Whether the machine had to be started."""
+    lab = access.directory.name
     name = container_name(lab, machine.name)
     found = podman.run("container", "inspect", "--format", "{{.State.Running}}", name, check=False)
     if found.returncode == 0:
         if found.stdout.strip() == "true":
             return False
+        for disk in machine.disks:
+            attach(podman, access.disks / machine.name, disk)
         podman.run("start", name)
         return True
+    disks = [option for disk in machine.disks for option in attach(podman, access.disks / machine.name, disk)]
     podman.run(
         "run",
         "--detach",
@@ -115,6 +146,7 @@ def _ensure_started(podman: Podman, lab: str, machine: Machine, image: str) -> b
         "--label",
         f"casa.lab.fqdn={machine.fqdn}",
         *(f"--cap-add={capability}" for capability in machine.capabilities),
+        *disks,
         image,
         timeout=120,
     )
@@ -220,7 +252,9 @@ def down(lab: str, *, report: Reporter) -> int:
         )
     if podman.run("network", "exists", network_name(lab), check=False).returncode == 0:
         podman.run("network", "rm", network_name(lab))
-    Access(lab).remove()
+    access = Access(lab)
+    release(podman, access.disks)
+    access.remove()
     if not listing(podman):
         podman.forget()
     return len(machines)

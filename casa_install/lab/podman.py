@@ -157,6 +157,10 @@ class Podman:
         """The whole command line for a podman call."""
         return [*self._prefix, "podman", *arguments]
 
+    def beside(self, argv: Sequence[str]) -> list[str]:
+        """A command line that runs another program in podman's mount namespace."""
+        return [*self._prefix, *argv]
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which podman must run."""

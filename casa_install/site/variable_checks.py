@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from casa_install.site.argument_types import check_value
-from casa_install.site.findings import Finding, printable
+from casa_install.site.findings import Finding, printable, shown_path
 from casa_install.site.spelling import closest, did_you_mean
-from casa_install.site.values import scalars
+from casa_install.site.values import ScalarValue, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,8 @@ def check_variables(inventory: Inventory, specs: Specs) -> Iterator[Finding]:
             yield Finding.at(definition.place, message, hint)
         elif name in specs.options:
             yield from check_value(name, definition.value, specs.options[name])
+            if specs.options[name].secret:
+                yield from _in_clear(definition)
         yield from _placeholders(definition)
     yield from _placeholder_hosts(inventory)
 
@@ -55,6 +57,15 @@ def _name_verdict(name: str, specs: Specs) -> tuple[str, str]:
     if close:
         return f"unknown variable `{shown}`{did_you_mean(close)}", ""
     return "", ""
+
+
+def _in_clear(definition: Definition) -> Iterator[Finding]:
+    """Yield a secret that is neither encrypted, in an encrypted file, empty nor looked up elsewhere."""
+    value = definition.value
+    if isinstance(value, ScalarValue) and value.data and not value.secret and not value.is_template:
+        file = shown_path(value.place.path)
+        message = f"`{printable(definition.name)}` is a secret and is not encrypted"
+        yield Finding.at(definition.place, message, f"Encrypt its file: `ansible-vault encrypt {file}`.")
 
 
 def _placeholders(definition: Definition) -> Iterator[Finding]:

@@ -71,6 +71,15 @@ def decrypt(content: bytes, passwords: Sequence[VaultPassword], path: Path) -> b
     return bytes(plain)
 
 
+def encrypt(content: bytes, password: VaultPassword) -> bytes:
+    """Return the text of a vaulted file that a password opens."""
+    from ansible.parsing.vault import VaultLib, VaultSecret
+
+    label = None if password.label == "default" else password.label
+    secrets = [(password.label, VaultSecret(password.secret))]
+    return bytes(VaultLib(secrets).encrypt(content, secrets[0][1], vault_id=label))
+
+
 def load_passwords(
     *,
     password_files: Sequence[Path] = (),

@@ -29,7 +29,13 @@ _KEYWORDS = frozenset((
 ))
 # fmt: on
 _CHANGES_NOTHING = frozenset(
-    {"casa_state", "casa.install.casa_state", *_READING, *(f"ansible.builtin.{name}" for name in _READING)}
+    {
+        "casa_state",
+        "casa.install.casa_state",
+        "casa.install.casa_sign",
+        *_READING,
+        *(f"ansible.builtin.{name}" for name in _READING),
+    }
 )
 _INCLUDES = frozenset(
     f"{prefix}{name}" for prefix in ("", "ansible.builtin.") for name in ("include_tasks", "import_tasks")

@@ -10,6 +10,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,9 @@ def _loaded(path: Path) -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _plugins() -> None:
-    init_plugin_loader([str(ROLE.parents[1] / ".dev")])
+    # Tests of another role may have done it in this process.
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader([str(ROLE.parents[1] / ".dev")])
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 Supported is ansible-core >= 2.19, < 2.22, and the tests run on the lowest and the highest. What is used
 beyond its documentation: attributes and underscore methods of ActionBase, its shell plugin's temporary
-directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, a task's role, and
-where templates are compiled.
+directory, `Templar.copy_with_new_env`, `DataLoader.load_from_file(trusted_as_template=)`, a task's role,
+where templates are compiled, and the tags by which Ansible knows where a value stands.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
+from ansible._internal._datatag._tags import Origin, VaultedValue
 from ansible._internal._templating._jinja_bits import AnsibleEnvironment, _TemplateCompileContext
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.parsing.vault import EncryptedString
 from ansible.template import trust_as_template
 
 from casa_install.errors import CasaError
+from casa_install.site.vault import is_vaulted
 from casa_install.state.renderer import RenderError
 
 if TYPE_CHECKING:
@@ -222,3 +225,32 @@ def refusal(action: ActionBase) -> str:
     if task.async_val:
         return "casa_state takes no async: it must know when the host is done"
     return ""
+
+
+def secret_variable(action: ActionBase, variables: Mapping[str, Any], name: str) -> str:
+    """Return a variable that must not stand in clear text in any file of the site.
+
+    It may be encrypted itself, stand in an encrypted file, or be a template that looks it up elsewhere.
+
+    Raises:
+        CasaError: It stands in clear text.
+    """
+    raw = variables.get(name, "")
+    hidden = isinstance(raw, EncryptedString) or VaultedValue.is_tagged_on(raw)
+    looked_up = isinstance(raw, str) and "{{" in raw
+    if raw and not hidden and not looked_up:
+        file = _file_of(raw)
+        if file is None or not is_vaulted(file.read_bytes()):
+            raise CasaError(
+                f"`{name}` stands in clear text in {file or 'the inventory'}.",
+                hint=f"encrypt it: `ansible-vault encrypt {file or 'FILE'}`; "
+                "if others could read the file, make a new one",
+            )
+    return str(_plain(_guard(lambda: action._templar.template(raw))))
+
+
+def _file_of(value: Any) -> Path | None:
+    """Return the file of the inventory that a value stands in."""
+    origin = Origin.get_tag(value)
+    path = Path(origin.path) if origin is not None and origin.path else None
+    return path if path is not None and path.is_file() else None

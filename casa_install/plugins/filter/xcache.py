@@ -1,0 +1,40 @@
+"""Filters on a cache's settings. Thin; the work is in `casa_install.cache`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from casa_install.cache.settings import setting_findings
+from casa_install.cache.sizing import sizing
+from casa_install.cache.storage import read_look, storage_findings
+from casa_install.cache.versions import judge_version
+
+
+def _look(lines: Any) -> dict[str, Any]:
+    return asdict(read_look(list(lines)))
+
+
+def _sizing(options: dict[str, Any], memory_mib: int = 0) -> dict[str, Any]:
+    return asdict(
+        sizing(options["workload"], options["disk"], int(options["readers"]), int(memory_mib), options)
+    )
+
+
+def _storage(lines: Any, shared_device: bool) -> list[str]:
+    return storage_findings(read_look(list(lines)), shared_device)
+
+
+def _version(version: str) -> dict[str, Any]:
+    return asdict(judge_version(version))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {
+            "xcache_look": _look,
+            "xcache_sizing": _sizing,
+            "xcache_setting_findings": setting_findings,
+            "xcache_storage_findings": _storage,
+            "xcache_version": _version,
+        }
