@@ -1,7 +1,8 @@
 """How fast a warm cache serves many readers, against the same readers on its origin and the machine's limits.
 
 The readers are on the other cache of a running lab, one process each; each reads one file of 32 MB to
-/dev/null. Rounds are interleaved, so that what else the computer does hurts all alike. The machine's limits are
+/dev/null. Rounds are interleaved, so that what else the computer does hurts all alike. The machine's
+limits are
 a plain TCP connection between two machines, and reading the same files where they are. The computer is one:
 cache, origin and readers share its cores, which hosts of a site do not.
 """

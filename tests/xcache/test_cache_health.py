@@ -69,14 +69,23 @@ def test_the_ratio_is_of_bytes(said: Answers) -> None:
     [
         (lambda x: x.update(unit="failed"), "xrootd@casa.service is failed"),
         (lambda x: x["certificate"].update(ends=x["time"] + 86400), "its certificate ends in 1 days"),
-        (lambda x: x["served"].update({"8443": "0" * 64}), "shows another certificate than the host's own on port 8443"),
+        (
+            lambda x: x["served"].update({"8443": "0" * 64}),
+            "shows another certificate than the host's own on port 8443",
+        ),
         (lambda x: x.update(token_ends=x["time"] + 10), "what it shows to origins has ended or is about to"),
         (lambda x: x.update(token_ends=0), "what it shows to origins has ended or is about to"),
-        (lambda x: x["watch"]["probe"].update(fault="nothing was read within 20 s"), "cannot be read: nothing was read"),
+        (
+            lambda x: x["watch"]["probe"].update(fault="nothing was read within 20 s"),
+            "cannot be read: nothing was read",
+        ),
         (lambda x: x["watch"].update(time=x["time"] - 3600), "nobody watches it"),
         (lambda x: x.update(watch={}), "nobody watches it"),
         (lambda x: x["watch"]["descriptors"].update(open=17000), "17000 of at most 20000 files are open"),
-        (lambda x: x["watch"]["spaces"][0].update(inodes_free=10), "of its inodes, which purging does not look at"),
+        (
+            lambda x: x["watch"]["spaces"][0].update(inodes_free=10),
+            "of its inodes, which purging does not look at",
+        ),
         (lambda x: x["watch"]["spaces"][0].update(bytes_free=10), "100% full: purging does not keep up"),
         (lambda x: x["watch"]["counted"].update(checksum_errors=2), "2 pages had changed on its disks"),
         (lambda x: x.update(drift=[{"path": "/etc/x", "what": "is gone"}]), "/etc/x is gone"),

@@ -9,10 +9,12 @@ import stat
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 FILES = Path(__file__).resolve().parents[2] / "roles" / "xcache" / "files"
 
@@ -122,8 +124,19 @@ def test_a_fault_names_no_secret(
     monkeypatch.setattr(
         sys,
         "argv",
-        ["x", "--endpoint", "https://127.0.0.1:9/token", "--client-id", "c", "--scope", "s"]
-        + ["--secret", str(tmp_path / "secret"), "--token", str(tmp_path / "token")],
+        [
+            "x",
+            "--endpoint",
+            "https://127.0.0.1:9/token",
+            "--client-id",
+            "c",
+            "--scope",
+            "s",
+            "--secret",
+            str(tmp_path / "secret"),
+            "--token",
+            str(tmp_path / "token"),
+        ],
     )
     assert token.main() == 1
     said = capsys.readouterr()
@@ -150,8 +163,7 @@ def test_an_endless_or_ended_token_is_refused(monkeypatch: pytest.MonkeyPatch) -
         endpoint="https://iss/token", client_id="c", scope="s", audience="", ca=""
     )
     for claims in ({"iat": 1}, {"iat": 1, "exp": 2}):
-        monkeypatch.setattr(
-            token.urllib.request, "urlopen", lambda *_, text=_jwt(**claims), **__: Answer(text)
-        )
+        answer = Answer(_jwt(**claims))
+        monkeypatch.setattr(token.urllib.request, "urlopen", lambda *_, given=answer, **__: given)
         with pytest.raises(ValueError, match="no end or has ended"):
             token.fetch(options, "secret")
