@@ -49,6 +49,7 @@ class Cache:
         bytes_read: Bytes that the ratio is made of.
         descriptors: Open files and how many there may be; None where it does not run.
         probe: Path that was read last as a test; empty where nothing is cached.
+        watched_for: How long the probe's timer has been running, in seconds; None where it is not.
         probe_age, probe_seconds: How long ago that was and how long it took; None where it never was.
         probe_fault: Why it failed.
         checksum_errors: Pages that XRootD found changed.
@@ -68,6 +69,7 @@ class Cache:
     bytes_read: int = 0
     descriptors: tuple[int, int] | None = None
     probe: str = ""
+    watched_for: float | None = None
     probe_age: float | None = None
     probe_seconds: float | None = None
     probe_fault: str = ""
@@ -116,6 +118,7 @@ def _cache(name: str, said: Mapping[str, Any] | None, lost: str) -> Cache:
         bytes_read=read,
         descriptors=(files["open"], files["limit"]) if files else None,
         probe=probe.get("path", ""),
+        watched_for=now - said["watched_since"] if said.get("watched_since") else None,
         probe_age=now - watch["time"] if "time" in watch else None,
         probe_seconds=probe.get("seconds"),
         probe_fault=probe.get("fault", ""),
@@ -188,6 +191,13 @@ def _find(cache: Cache) -> Iterator[Finding]:
         yield Finding(name, drift, "casa-install plan shows the difference, apply puts it back")
 
 
+def _unwatched(cache: Cache) -> bool:
+    if cache.probe_age is not None:
+        return cache.probe_age > 5 * MINUTE
+    # A cache that has just been installed is looked at for the first time within the minute.
+    return cache.watched_for is None or cache.watched_for > 2 * MINUTE
+
+
 def _watched(cache: Cache) -> Iterator[Finding]:
     if cache.probe_fault:
         yield Finding(
@@ -195,7 +205,7 @@ def _watched(cache: Cache) -> Iterator[Finding]:
             f"cannot be read: {cache.probe_fault}",
             "a cache that hangs needs `systemctl restart xrootd@casa`; a file of its origin needs the origin",
         )
-    elif cache.probe_age is None or cache.probe_age > 5 * MINUTE:
+    elif _unwatched(cache):
         yield Finding(
             cache.name,
             "nobody watches it",

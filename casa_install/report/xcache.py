@@ -66,7 +66,7 @@ def _probe(cache: Cache) -> str:
     if cache.unit != "active":
         return cache.unit or "not installed"
     if cache.probe_age is None:
-        return "never"
+        return "not yet" if cache.watched_for is not None else "never"
     if cache.probe_fault:
         return "FAILED"
     if not cache.probe:

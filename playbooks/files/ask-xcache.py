@@ -19,6 +19,7 @@ import time
 
 SECONDS = 20
 UNIT = "xrootd@casa.service"
+TIMER = "casa-xcache-watch.timer"
 CONFIG = pathlib.Path("/etc/xrootd/xrootd-casa.cfg")
 SECRETS = pathlib.Path("/run/xcache-auth")
 WATCH = pathlib.Path("/var/lib/casa-xcache/watch.json")
@@ -104,6 +105,14 @@ def proxy():
     return certificate(path).get("ends")
 
 
+def active_since(unit):
+    """Return when a unit became active, or nothing where it is not."""
+    _, since, _ = run(
+        "systemctl", "show", unit, "--property=ActiveEnterTimestamp", "--timestamp=unix", "--value"
+    )
+    return int(since.lstrip("@")) if since.startswith("@") else None
+
+
 def receipt():
     """Return what is owed, and the files of ours that somebody else changed since."""
     if not RECEIPT.is_file():
@@ -119,12 +128,10 @@ def receipt():
             drift.append({"path": entry["name"], "what": "is gone"})
         elif hashlib.sha256(ours.read_bytes()).hexdigest() != digest:
             drift.append({"path": entry["name"], "what": "was changed by somebody else"})
-    # A restart by hand is what was owed; the receipt learns of it with the next run.
-    _, since, _ = run(
-        "systemctl", "show", UNIT, "--property=ActiveEnterTimestamp", "--timestamp=unix", "--value"
-    )
-    started = int(since.lstrip("@")) if since.startswith("@") else 0
-    return [item for item in text.get("owed", []) if item.get("since", 0) >= started], drift
+    # A restart by hand is what was owed; the receipt learns of it with the next run. As there, a start in the
+    # very second of the record counts: the record is made before the change.
+    started = active_since(UNIT) or 0
+    return [item for item in text.get("owed", []) if item.get("since", 0) > started], drift
 
 
 def main(arguments):
@@ -143,6 +150,7 @@ def main(arguments):
     if answer["installed"]:
         answer |= {key: asked[key] for key in ("port", "http_port", "tls", "data")}
         answer["owed"], answer["drift"] = receipt()
+        answer["watched_since"] = active_since(TIMER)
         answer["watch"] = json.loads(WATCH.read_text()) if WATCH.is_file() else {}
         answer["token_ends"], answer["proxy_ends"] = token(), proxy()
         if asked["tls"]:

@@ -81,6 +81,7 @@ def test_the_ratio_is_of_bytes(said: Answers) -> None:
         ),
         (lambda x: x["watch"].update(time=x["time"] - 3600), "nobody watches it"),
         (lambda x: x.update(watch={}), "nobody watches it"),
+        (lambda x: x.update(watch={}, watched_since=x["time"] - 600), "nobody watches it"),
         (lambda x: x["watch"]["descriptors"].update(open=17000), "17000 of at most 20000 files are open"),
         (
             lambda x: x["watch"]["spaces"][0].update(inodes_free=10),
@@ -94,6 +95,13 @@ def test_the_ratio_is_of_bytes(said: Answers) -> None:
 def test_each_fault_is_found(said: Answers, change: Any, finding: str) -> None:
     change(said["cache1"]["xcache"])
     assert [text for text in _findings(said) if finding in text and text.startswith("cache1: ")]
+
+
+def test_a_cache_that_was_just_installed_is_not_yet_watched(said: Answers) -> None:
+    said["cache1"]["xcache"] |= {"watch": {}, "watched_since": said["cache1"]["xcache"]["time"] - 20}
+    caches = read_caches(said, HOSTS, {})
+    assert find_in_caches(caches) == []
+    assert "not yet" in caches_text(caches)
 
 
 def test_a_host_that_could_not_be_asked_is_said_so(said: Answers) -> None:
