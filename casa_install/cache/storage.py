@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FILE_SYSTEMS = ("xfs", "ext4", "ext2/ext3")
 """The last is what stat(1) calls ext4. Others lack what the cache needs: extended attributes, holes, local
@@ -42,20 +42,36 @@ class Look:
     rotational: bool
 
 
-def read_look(lines: Sequence[str]) -> Look:
-    """Read what `look.sh` printed: tab-separated words, the first says what they are."""
+def read_look(lines: Sequence[str], disks: Sequence[Mapping[str, Any]] = ()) -> Look:
+    """Read what `look.sh` printed: tab-separated words, the first says what they are.
+
+    Args:
+        lines: What it printed.
+        disks: `casa_install.cache.disks.Disk` of each disk that the role mounts, as mappings. A directory below
+            one that is not mounted yet is judged as on that disk already.
+    """
     places, version, memory, rotational = [], "", 0, False
     for line in lines:
         key, *words = line.split("\t")
         if key == "place" and len(words) == 5:
-            places.append(Place(words[0], words[1], words[2], words[3], int(words[4] or 0)))
+            place = Place(words[0], words[1], words[2], words[3], int(words[4] or 0))
+            disk = _disk_above(place.path, disks)
+            if disk is not None and not disk["mounted"]:
+                place = replace(place, device=f"disk {disk['device']}", file_system=disk["filesystem"])
+            if disk is not None and place.use == "data":
+                rotational = rotational or disk["rotational"]
+            places.append(place)
         elif key == "version":
             version = words[0]
         elif key == "memory":
             memory = int(words[0] or 0) // 1024
-        elif key == "rotational":
+        elif key == "rotational" and _disk_above(words[-1], disks) is None:
             rotational = rotational or words[0] == "1"
     return Look(tuple(places), version, memory, rotational)
+
+
+def _disk_above(path: str, disks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((disk for disk in disks if f"{path}/".startswith(f"{disk['path']}/")), None)
 
 
 def storage_findings(look: Look, shared_device: bool) -> list[str]:

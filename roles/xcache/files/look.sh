@@ -12,7 +12,7 @@ place() {
         # A partition has no queue of its own; its disk has.
         for queue in "/sys/class/block/$name/queue" "/sys/class/block/$name/../queue"; do
             if [ -r "$queue/rotational" ]; then
-                printf 'rotational\t%s\n' "$(cat "$queue/rotational")"
+                printf 'rotational\t%s\t%s\n' "$(cat "$queue/rotational")" "$2"
                 break
             fi
         done
