@@ -1,4 +1,4 @@
-"""What a cache does with the disks that it is given, from what the role's `look-disks.py` printed."""
+"""What a cache does with the disks that it is given, from what the role's `disks.py` printed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def judged_disks(
     Args:
         disks: `xcache_disks`.
         to_format: `xcache_format_disks`.
-        look: What `look-disks.py` printed of them, in the same order.
+        look: What `disks.py` printed of them, in the same order.
     """
     judged: list[Disk] = []
     for wanted, found in zip(disks, look, strict=True):
@@ -176,5 +176,10 @@ def _finding(
             f"Formatting would destroy what is on it; {untouched}\n"
             f"  fix: another disk, or `filesystem:` as it is there; `wipefs {device}` shows all of it\n"
             f"  skip: xcache_format_disks: [{device}] destroys what is on it"
+        )
+    if signatures != (filesystem,) and filesystem == "ext4" and not found["ext4_tools"]:
+        return (
+            f"xcache_disks: {device} is to get ext4, but this host has no mkfs.ext4\n"
+            "  fix: install e2fsprogs, or take xfs, whose tools the role installs"
         )
     return ""
