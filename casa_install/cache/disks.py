@@ -106,8 +106,8 @@ def _settings(disks: Sequence[Mapping[str, Any]], to_format: Sequence[str]) -> I
     for device in to_format:
         if device not in devices:
             yield (
-                f"xcache_format_disks: {device} is no device of xcache_disks: both must call the disk by the same "
-                "name"
+                f"xcache_format_disks: {device} is no device of xcache_disks: both must call "
+                "the disk by the same name"
             )
 
 
@@ -129,9 +129,7 @@ def _judged(wanted: Mapping[str, Any], found: Mapping[str, Any], *, named: bool)
     )
 
 
-def _finding(
-    found: Mapping[str, Any], filesystem: str, signatures: tuple[str, ...], *, named: bool
-) -> str:
+def _finding(found: Mapping[str, Any], filesystem: str, signatures: tuple[str, ...], *, named: bool) -> str:
     device, path = found["device"], found["path"]
     untouched = "nothing on it was touched"
     if found["state"] != "block":
@@ -143,9 +141,9 @@ def _finding(
     if places or found["elsewhere"]:
         return (
             f"xcache_disks: {device} is mounted at {', '.join([*places, *found['elsewhere']])}"
-            f"{' as ' + found['mounted'] if places else ''}: a disk in use is never formatted nor mounted twice; "
-            f"{untouched}\n"
-            f"  fix: where that is not needed any more, unmount it and take it out of /etc/fstab"
+            f"{' as ' + found['mounted'] if places else ''}: a disk in use is never formatted "
+            f"nor mounted twice; {untouched}\n"
+            "  fix: where that is not needed any more, unmount it and take it out of /etc/fstab"
         )
     if found["busy"]:
         return (
@@ -155,8 +153,8 @@ def _finding(
         )
     if found["mounted"]:
         return (
-            f"xcache_disks: another file system ({found['mounted']}) is mounted at {path}, where {device} is wanted; "
-            f"{untouched}\n"
+            f"xcache_disks: another file system ({found['mounted']}) is mounted at {path}, where {device} "
+            f"is wanted; {untouched}\n"
             f"  fix: another path, or unmount that; `findmnt {path}` shows it"
         )
     if found["content"]:
@@ -172,8 +170,8 @@ def _finding(
         )
     if signatures and signatures != (filesystem,) and not named:
         return (
-            f"xcache_disks: {device} is not blank and holds no {filesystem} alone, but: {', '.join(signatures)}. "
-            f"Formatting would destroy what is on it; {untouched}\n"
+            f"xcache_disks: {device} is not blank and holds no {filesystem} alone, but: "
+            f"{', '.join(signatures)}. Formatting would destroy what is on it; {untouched}\n"
             f"  fix: another disk, or `filesystem:` as it is there; `wipefs {device}` shows all of it\n"
             f"  skip: xcache_format_disks: [{device}] destroys what is on it"
         )

@@ -40,6 +40,8 @@ class Look:
     version: str
     memory_mib: int
     rotational: bool
+    forsaken: tuple[tuple[str, str, str], ...] = ()
+    """Use, path and mount point of directories on a disk that the role mounted and is to mount no longer."""
 
 
 def read_look(lines: Sequence[str], disks: Sequence[Mapping[str, Any]] = ()) -> Look:
@@ -47,10 +49,11 @@ def read_look(lines: Sequence[str], disks: Sequence[Mapping[str, Any]] = ()) -> 
 
     Args:
         lines: What it printed.
-        disks: `casa_install.cache.disks.Disk` of each disk that the role mounts, as mappings. A directory below
-            one that is not mounted yet is judged as on that disk already.
+        disks: `casa_install.cache.disks.Disk` of each disk that the role mounts, as mappings. A
+            directory below one that is not mounted yet is judged as on that disk already.
     """
     places, version, memory, rotational = [], "", 0, False
+    forsaken, kept = [], {str(disk["path"]) for disk in disks}
     for line in lines:
         key, *words = line.split("\t")
         if key == "place" and len(words) == 5:
@@ -61,13 +64,15 @@ def read_look(lines: Sequence[str], disks: Sequence[Mapping[str, Any]] = ()) -> 
             if disk is not None and place.use == "data":
                 rotational = rotational or disk["rotational"]
             places.append(place)
+        elif key == "on" and len(words) == 3 and words[0] != "execute" and words[2] not in kept:
+            forsaken.append((words[0], words[1], words[2]))
         elif key == "version":
             version = words[0]
         elif key == "memory":
             memory = int(words[0] or 0) // 1024
         elif key == "rotational" and _disk_above(words[-1], disks) is None:
             rotational = rotational or words[0] == "1"
-    return Look(tuple(places), version, memory, rotational)
+    return Look(tuple(places), version, memory, rotational, tuple(forsaken))
 
 
 def _disk_above(path: str, disks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -85,6 +90,12 @@ def storage_findings(look: Look, shared_device: bool) -> list[str]:
 
 
 def _findings(look: Look, shared_device: bool) -> Iterator[str]:
+    for use, path, target in look.forsaken:
+        yield (
+            f"xcache_{use}: {path} is on the disk at {target}, which is gone from xcache_disks: unmounting "
+            "it would stop the cache\n"
+            "  fix: first take the directory away and restart the cache, or name the disk again"
+        )
     others = {place.device: place for place in look.places if place.use in ("root", "execute")}
     caches = [place for place in look.places if place.use in ("data", "metadata", "namespace")]
     for place in caches:

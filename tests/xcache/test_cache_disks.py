@@ -201,6 +201,13 @@ def test_a_directory_below_a_disk_to_come_is_judged_as_on_it() -> None:
     assert len(storage_findings(read_look(lines, [as_mapping(mounted=True)]), shared_device=False)) == 2
 
 
+def test_a_disk_is_not_taken_from_under_the_cache() -> None:
+    lines = [*LOOK["stdout_lines"], "on\tdata\t/srv/xcache/data\t/srv/xcache"]
+    (finding,) = storage_findings(read_look(lines), shared_device=False)
+    assert "is on the disk at /srv/xcache, which is gone from xcache_disks" in finding
+    assert storage_findings(read_look(lines, [as_mapping(mounted=True)]), shared_device=False) == []
+
+
 def test_mounts_are_read_with_their_escaped_paths() -> None:
     text = (
         "36 35 8:16 / /xcache/a\\040b rw,noatime shared:1 - xfs /dev/sdb rw\n"
@@ -215,7 +222,11 @@ def test_signatures_of_real_bytes(tmp_path: Path) -> None:
     image.touch()
     os.truncate(image, 8 * 1024 * 1024)
     assert program().signatures(str(image)) == []
-    subprocess.run(["mkswap", "--quiet", str(image)], check=True, stderr=subprocess.DEVNULL)
+    swap = bytearray(8 * 1024 * 1024)
+    swap[4086:4096] = b"SWAPSPACE2"
+    swap[1024:1028] = (1).to_bytes(4, "little")
+    swap[1028:1032] = (2047).to_bytes(4, "little")
+    image.write_bytes(swap)
     assert program().signatures(str(image)) == ["swap"]
     assert program().signatures(str(tmp_path / "missing")) is None
 
