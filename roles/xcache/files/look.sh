@@ -5,6 +5,12 @@ place() {
     while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
     printf 'place\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$(stat -L -c %d "$existing")" "$(stat -L -f -c %T "$existing")" \
         "$(df -P -k "$existing" | awk 'NR == 2 {print $2}')"
+    # A mount that this role made. Its path has no blank.
+    target=$(df -P "$existing" | awk 'NR == 2 {print $6}')
+    unit=/etc/systemd/system/$(systemd-escape --path --suffix=mount "$target")
+    if [ "$1" != root ] && grep -qs '^Description=Disk of the cache, ' "$unit"; then
+        printf 'on\t%s\t%s\t%s\n' "$1" "$2" "$target"
+    fi
     source=$(df -P "$existing" | awk 'NR == 2 {print $1}')
     case $1:$source in
     data:/dev/*)
@@ -12,7 +18,7 @@ place() {
         # A partition has no queue of its own; its disk has.
         for queue in "/sys/class/block/$name/queue" "/sys/class/block/$name/../queue"; do
             if [ -r "$queue/rotational" ]; then
-                printf 'rotational\t%s\n' "$(cat "$queue/rotational")"
+                printf 'rotational\t%s\t%s\n' "$(cat "$queue/rotational")" "$2"
                 break
             fi
         done
