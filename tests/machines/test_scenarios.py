@@ -15,14 +15,20 @@ SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/mole
 
 
 def what_failed(text: str) -> str:
-    """The task that ended the run, with its play's recap: a log of ten thousand lines hides it from a reader of CI.
+    """Return the task that ended the run, and the recap, which a log of ten thousand lines hides.
 
     Earlier failures in the log are refusals that a proof provokes.
     """
     tasks = re.split(r"^(?=TASK \[|RUNNING HANDLER \[|PLAY \[|PLAY RECAP)", text, flags=re.M)
-    failed = [task for task in tasks if re.search(r"^(fatal|failed): \[", task, re.M) and "\n...ignoring" not in task]
+    failed = [
+        task
+        for task in tasks
+        if re.search(r"^(fatal|failed): \[", task, re.M) and "\n...ignoring" not in task
+    ]
     last = failed[-1] if failed else ""
-    return (last if len(last) < 6000 else f"{last[:2000]}\n[...]\n{last[-4000:]}") + "\n[...]\n" + text[-1500:]
+    return (
+        (last if len(last) < 6000 else f"{last[:2000]}\n[...]\n{last[-4000:]}") + "\n[...]\n" + text[-1500:]
+    )
 
 
 @pytest.mark.machines
