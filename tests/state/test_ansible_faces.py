@@ -231,6 +231,13 @@ def test_what_left_the_list_stays_under_limit_and_tags(play: Play) -> None:
     assert not (play.root / "two").exists()
 
 
+def test_what_left_the_list_goes_under_the_tags_that_molecule_skips(play: Play) -> None:
+    assert play.run()[0] == 0
+    play.variables["folders"] = [{"name": "one", "mode": "0711"}]
+    assert play.run("--skip-tags", "molecule-notest,notest")[0] == 0
+    assert not (play.root / "two").exists()
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [

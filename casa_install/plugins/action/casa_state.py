@@ -30,6 +30,10 @@ from casa_install.state.render import render
 from casa_install.state.renderer import RenderError
 from casa_install.state.settle import settle
 
+# Molecule skips these in every run of its own. They name no task of a role, so that nothing is left out with them, and
+# a role's scenario sees what an ordinary run does.
+_MOLECULE_TAGS = {"molecule-notest", "notest"}
+
 _ARGUMENTS = {
     "role_path": {"type": "path"},
     "remove": {"type": "bool", "default": False},
@@ -85,7 +89,7 @@ class ActionModule(ActionBase):
             check=bool(self._task.check_mode),
             diff=bool(self._task.diff),
             tags=chosen_tags(run_tags, skip_tags),
-            full=run_tags == ["all"] and not skip_tags and not limited,
+            full=run_tags == ["all"] and _MOLECULE_TAGS.issuperset(skip_tags) and not limited,
             maintenance=renderer.truth("casa_maintenance | default(false) | bool"),
             run=str(variables.get("casa_run", started)),
             holder=f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()} there)",
