@@ -30,8 +30,8 @@ from casa_install.state.render import render
 from casa_install.state.renderer import RenderError
 from casa_install.state.settle import settle
 
-# Molecule skips these in every run of its own. They name no task of a role, so that nothing is left out with them, and
-# a role's scenario sees what an ordinary run does.
+# Molecule skips these in every run of its own. They name no task of a role, so that nothing is left out with
+# them, and a role's scenario sees what an ordinary run does.
 _MOLECULE_TAGS = {"molecule-notest", "notest"}
 
 _ARGUMENTS = {
