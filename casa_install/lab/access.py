@@ -65,7 +65,7 @@ class Access:
                 raise CasaError(f"ssh-keygen could not make the lab's key: {done.stderr.strip()}")
         return self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
 
-    def write(self, machines: list[Reached], variables: dict[str, str]) -> None:
+    def write(self, machines: list[Reached], variables: dict[str, Any]) -> None:
         """Write known_hosts, ssh_config and the inventory layer for these machines.
 
         The inventory layer lets a site rehearse its own inventory:
@@ -95,7 +95,7 @@ class Access:
         self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
         self._write_inventory(machines, variables)
 
-    def _write_inventory(self, machines: list[Reached], variables: dict[str, str]) -> None:
+    def _write_inventory(self, machines: list[Reached], variables: dict[str, Any]) -> None:
         """Only variables of hosts win over everything that a site may have set for its groups."""
         host_vars = self.inventory / "host_vars"
         host_vars.mkdir(parents=True, exist_ok=True)
