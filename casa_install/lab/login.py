@@ -93,6 +93,7 @@ class Login:
             "lab_login_client_id": CLIENT,
             "lab_login_client_secret": self._secret,
             "lab_people": self.people,
+            "lab_hubs": self.hubs,
         }
 
     @property

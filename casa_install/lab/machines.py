@@ -13,6 +13,7 @@ from casa_install.lab.access import Access, Reached, labs_directory
 from casa_install.lab.accounts import ensure_accounts
 from casa_install.lab.disks import attach, release
 from casa_install.lab.federation import Federation, kept_authority
+from casa_install.lab.fence import ensure_fence, remove_fence
 from casa_install.lab.image import ensure_image
 from casa_install.lab.login import Login
 from casa_install.lab.origin_machine import ensure_origin
@@ -80,6 +81,7 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
     }
     if podman.run("network", "exists", network_name(layout.name), check=False).returncode != 0:
         podman.run("network", "create", "--label", f"casa.lab={layout.name}", network_name(layout.name))
+    ensure_fence(podman, network_name(layout.name))
 
     def make(machine: Machine) -> None:
         if _ensure_started(podman, access, machine, images[machine.name]):
@@ -256,6 +258,7 @@ def down(lab: str, *, report: Reporter) -> int:
         )
     if podman.run("network", "exists", network_name(lab), check=False).returncode == 0:
         podman.run("network", "rm", network_name(lab))
+    remove_fence(network_name(lab))
     access = Access(lab)
     release(podman, access.disks)
     access.remove()
