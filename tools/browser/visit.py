@@ -94,9 +94,7 @@ class Visit:
 
     def await_lab(self) -> None:
         """Wait for JupyterLab, and see that it is the person's own."""
-        expect(self.page).to_have_url(
-            re.compile(re.escape(f"{self.home}lab")), timeout=SPAWN_PATIENCE
-        )
+        expect(self.page).to_have_url(re.compile(re.escape(f"{self.home}lab")), timeout=SPAWN_PATIENCE)
         expect(self.launcher).to_be_visible(timeout=SPAWN_PATIENCE)
 
     @property

@@ -1,0 +1,130 @@
+"""What is tried at a facility, and what must come of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tools.browser.chromium import chromium
+from tools.browser.jupyterlab import JupyterLab
+from tools.browser.visit import PHONE, Visit, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tools.browser.chromium import Place
+
+Say = Callable[[str], None] if TYPE_CHECKING else object
+USER = "ada"
+OTHER = "emmy"
+STRANGER = "eve"
+
+
+def trust(where: Place, say: Say) -> None:
+    """A browser without the lab's authorities goes nowhere: no certificate error is ignored here."""
+    with chromium(where, {}) as browser:
+        said = refusal(browser, where)
+    assert "ERR_CERT_AUTHORITY_INVALID" in said, said
+    say("a browser that does not know the lab's authorities goes nowhere")
+
+
+def refused(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
+    """Who may not use the facility is told so, and gets no server."""
+    visit = Visit(browser, where, STRANGER, images)
+    try:
+        visit.to_provider()
+        visit.fill_in()
+        expect(visit.page).to_have_url(re.compile(re.escape(f"{where.hub}/hub/oauth_callback")))
+        visit.picture("refused")
+        text = visit.page.locator("body").inner_text()
+        assert "Traceback" not in text
+        assert re.search(r"not (let in|allowed|admitted)|allow", text), text
+        for path in ("hub/home", "hub/spawn", f"user/{STRANGER}/lab", f"user/{USER}/lab"):
+            answer = visit.fetch(f"{where.hub}/{path}")
+            assert "/hub/login" in answer["url"] or answer["status"] in (403, 404), (path, answer["url"])
+        say(f"{STRANGER} is outside of the allow rule: {' '.join(text.split())[:160]}")
+    finally:
+        visit.close()
+
+
+def pages(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
+    """The pages that everybody sees, on a screen and on a phone; a wrong password."""
+    visit = Visit(browser, where, USER, images)
+    try:
+        visit.open_hub()
+        visit.picture("landing")
+        visit.page.set_viewport_size(PHONE)
+        visit.picture("landing-phone")
+        wide = visit.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= PHONE["width"], f"the landing page is {wide} px wide on a phone of {PHONE['width']} px"
+        visit.page.set_viewport_size({"width": 1280, "height": 800})
+        visit.to_provider()
+        visit.picture("provider")
+        visit.fill_in("wrong")
+        expect(visit.page.get_by_role("alert")).to_contain_text("wrong")
+        assert visit.page.url.startswith(where.login)
+        say("the landing page fits a phone; a wrong password stays at the provider")
+    finally:
+        visit.close()
+
+
+def login(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
+    """Log in, start a server, see JupyterLab, log out, and be refused afterwards; another's server is closed."""
+    visit, other = Visit(browser, where, USER, images), Visit(browser, where, OTHER)
+    try:
+        seconds = visit.reach_lab()
+        say(f"{USER}: login to JupyterLab in {seconds:.1f} s")
+        JupyterLab(visit).dismiss_news()
+        visit.picture("jupyterlab")
+        assert visit.fetch(f"{visit.home}api/contents")["status"] == 200
+        other.log_in()
+        for path in ("lab", "api/contents", "api/kernels"):
+            answer = other.fetch(f"{visit.home}{path}")
+            assert answer["status"] in (403, 404), f"{OTHER} got {answer['status']} for {USER}'s {path}"
+        say(f"{OTHER} is refused at {USER}'s server")
+        visit.page.goto(f"{where.hub}/hub/home")
+        visit.picture("home")
+        visit.log_out()
+        visit.require_refused()
+        say(f"{USER} is logged out, and refused at the server that still runs")
+        assert not visit.complaints, visit.complaints
+    finally:
+        visit.close()
+        other.close()
+
+
+def analysis(
+    browser: Browser, where: Place, images: Path | None, say: Say, *, notebook: Path, user: str = USER
+) -> None:
+    """Run a notebook that starts a cluster and draws what it read through the cache, and watch it work."""
+    visit = Visit(browser, where, user, images)
+    try:
+        say(f"{user}: login to JupyterLab in {visit.reach_lab():.1f} s")
+        window = JupyterLab(visit)
+        window.dismiss_news()
+        window.upload(notebook)
+        window.open(notebook.name)
+        window.start_running()
+        outputs = window.await_end(notebook.name)
+        drawn = [out for out in outputs if "image/png" in out.get("data", {})]
+        assert drawn, f"{notebook.name} drew nothing"
+        visit.picture("histogram")
+        say(f"{user}: {notebook.name} ran, and drew {len(drawn)} pictures")
+        watch(window, visit, say)
+        visit.log_out()
+        visit.require_refused()
+        say(f"{user} is logged out")
+    finally:
+        visit.close()
+
+
+def watch(window: JupyterLab, visit: Visit, say: Say) -> None:
+    """Start a cluster with the Dask panel's NEW, and see its workers on the dashboard."""
+    entry = window.dask_new()
+    visit.picture("dask-panel")
+    say(f"the Dask panel lists: {' '.join(entry.inner_text().split())}")
