@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tools.browser.chromium import chromium
+from tools.browser.chromium import Say, chromium
 from tools.browser.jupyterlab import JupyterLab
-from tools.browser.visit import PHONE, Visit, refusal
+from tools.browser.visit import PHONE, SIZE, Visit, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Browser
 
     from tools.browser.chromium import Place
 
-Say = Callable[[str], None] if TYPE_CHECKING else object
 USER = "ada"
 OTHER = "emmy"
 STRANGER = "eve"
@@ -62,7 +60,7 @@ def pages(browser: Browser, where: Place, images: Path | None, say: Say) -> None
         visit.picture("landing-phone")
         wide = visit.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE["width"], f"the landing page is {wide} px wide on a phone of {PHONE['width']} px"
-        visit.page.set_viewport_size({"width": 1280, "height": 800})
+        visit.page.set_viewport_size(SIZE)
         visit.to_provider()
         visit.picture("provider")
         visit.fill_in("wrong")
@@ -74,7 +72,7 @@ def pages(browser: Browser, where: Place, images: Path | None, say: Say) -> None
 
 
 def login(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
-    """Log in, start a server, see JupyterLab, log out, and be refused afterwards; another's server is closed."""
+    """Log in, start a server, see JupyterLab, log out, and be refused; another's server is closed."""
     visit, other = Visit(browser, where, USER, images), Visit(browser, where, OTHER)
     try:
         seconds = visit.reach_lab()

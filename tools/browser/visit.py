@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Error, expect
+from playwright.sync_api import Error, ViewportSize, expect
 
 from tools.browser.chromium import PATIENCE
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tools.browser.chromium import Place
 
-SIZE = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SPAWN_PATIENCE = 120_000
 """Milliseconds for a server to start on a busy computer."""
 
