@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tools.browser.visit import Visit
 
+CLUSTER_PATIENCE = 120_000
+"""Milliseconds for a cluster and its workers."""
+
 RUN_PATIENCE = 300
 """Seconds for a notebook that starts a cluster."""
 
@@ -29,25 +32,30 @@ class JupyterLab:
         self.visit = visit
         self.page = visit.page
 
-    def dismiss_news(self) -> None:
-        """JupyterLab asks once whether it may fetch news."""
+    def begin(self) -> None:
+        """Forget what was open before; JupyterLab asks once whether it may fetch news."""
+        self.page.goto(f"{self.visit.home}lab?reset")
+        self.visit.await_lab()
         answer = self.page.locator(".Toastify__toast button", has_text="No")
         if answer.count():
             answer.first.click()
 
     def upload(self, notebook: Path) -> None:
         """Bring a file along, with the file browser's own button, over one of the same name."""
-        name = notebook.name
+        listing = self.page.locator(".jp-DirListing-content")
+        try:
+            expect(listing).to_be_visible()
+        except AssertionError:
+            # Another panel was open when the window was left. A click too early would close the list.
+            self.visit.files.click()
+            expect(listing).to_be_visible()
+        there = self.page.locator(".jp-DirListing-item", has_text=notebook.name)
+        is_over = there.count() > 0
         with self.page.expect_file_chooser() as chosen:
-            self.page.locator(
-                "[data-command='filebrowser:upload'], jp-button[title^='Upload Files']"
-            ).first.click()
+            self.page.get_by_role("button", name="Upload Files").click()
         chosen.value.set_files(notebook)
-        over = self.page.locator(".jp-Dialog button.jp-mod-accept")
-        there = self.page.locator(".jp-DirListing-item", has_text=name)
-        expect(over.or_(there).first).to_be_visible()
-        if over.count():
-            over.click()
+        if is_over:
+            self.page.locator(".jp-Dialog button.jp-mod-accept").click()
         expect(there).to_be_visible()
 
     def open(self, name: str) -> None:
@@ -81,31 +89,34 @@ class JupyterLab:
         self.menu("Run", "Run All Cells")
 
     def await_end(self, name: str) -> list[dict[str, Any]]:
-        """Wait until no cell runs or waits; save, and return the outputs of all cells as the server has them.
+        """Wait until every cell has run; the outputs of all cells, as the server has them.
+
+        JupyterLab takes cells that are far off the screen out of the page, so the saved file is what is asked.
 
         Raises:
             AssertionError: A cell failed, or the notebook did not end in time.
         """
         deadline = time.monotonic() + RUN_PATIENCE
-        while self.notebook.locator(".jp-InputPrompt", has_text="*").count():
-            assert time.monotonic() < deadline, f"{name} still runs after {RUN_PATIENCE} s"
-            self.page.wait_for_timeout(500)
-        return self.outputs(name)
+        while waiting := [cell for cell in self.saved(name) if cell["execution_count"] is None]:
+            assert time.monotonic() < deadline, f"{name} does not get past: {waiting[0]['source'][:60]!r}"
+        return [out for cell in self.saved(name) for out in cell["outputs"]]
 
-    def outputs(self, name: str) -> list[dict[str, Any]]:
-        """What the cells of a notebook have put out so far; the notebook is saved for it."""
-        self.menu("File", "Save Notebook")
-        saved = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        expect(saved).to_be_visible()
+    def saved(self, name: str) -> list[dict[str, Any]]:
+        """The code cells of a notebook that is in front, as they are now; it is saved for it.
+
+        Raises:
+            AssertionError: A cell failed.
+        """
+        # One save after another is ignored where nothing has changed, so there is nothing to wait for.
+        self.page.keyboard.press("Control+s")
         self.page.wait_for_timeout(1000)
         reply = self.visit.context.request.get(f"{self.visit.home}api/contents/{name}?content=1")
         assert reply.ok, f"{name} cannot be read: {reply.status}"
-        cells = [cell for cell in reply.json()["content"]["cells"] if cell["cell_type"] == "code"]
+        found: list[dict[str, Any]] = reply.json()["content"]["cells"]
+        cells = [cell for cell in found if cell["cell_type"] == "code" and cell["source"]]
         failed = [out for cell in cells for out in cell["outputs"] if out["output_type"] == "error"]
         assert not failed, f"{name}: {failed[0]['ename']}: {failed[0]['evalue']}"
-        waiting = [cell for cell in cells if cell["source"] and cell["execution_count"] is None]
-        assert not waiting, f"{name}: a cell did not run: {waiting[0]['source'][:60]!r}"
-        return [out for cell in cells for out in cell["outputs"]]
+        return cells
 
     def dask_panel(self) -> Locator:
         """The Dask panel in the left sidebar, opened."""
@@ -120,20 +131,49 @@ class JupyterLab:
         panel = self.dask_panel()
         items = panel.locator(".dask-ClusterListingItem")
         before = items.count()
-        panel.locator("button", has_text="NEW").or_(
-            panel.locator("[data-command='dask:launch-cluster']")
-        ).first.click()
-        expect(items).to_have_count(before + 1, timeout=90_000)
+        panel.get_by_role("button", name="NEW").click()
+        expect(items).to_have_count(before + 1, timeout=CLUSTER_PATIENCE)
         return items.nth(before)
 
-    def dashboard(self, what: str) -> FrameLocator:
-        """One of the dashboard's plots as a panel of JupyterLab.
+    def dask_scale(self, entry: Locator, workers: int) -> None:
+        """Ask for workers with a cluster's SCALE, and wait until they are there."""
+        entry.get_by_role("button", name="SCALE").click()
+        dialog = self.page.locator(".jp-Dialog")
+        adaptive = dialog.locator(".dask-ScalingCheckbox")
+        if adaptive.is_checked():
+            adaptive.click()
+        dialog.locator(".dask-ScalingInput").first.fill(str(workers))
+        dialog.get_by_role("button", name="SCALE").click()
+        deadline = time.monotonic() + CLUSTER_PATIENCE / 1000
+        # The panel does not look by itself.
+        while f"Number of Workers: {workers}" not in entry.inner_text():
+            assert time.monotonic() < deadline, f"no {workers} workers: {entry.inner_text()}"
+            self.page.wait_for_timeout(1000)
+            self.dask_panel().get_by_role("button", name="Refresh Cluster List").click()
+
+    def dashboard(self, entry: Locator, plot: str) -> FrameLocator:
+        """One of a cluster's plots, as a panel of JupyterLab.
 
         Args:
-            what: The button's text in the Dask panel.
+            entry: The cluster in the Dask panel.
+            plot: The plot's name there.
         """
-        panel = self.dask_panel()
-        panel.locator(".dask-DashboardListing-item, button", has_text=what).first.click()
-        frame = self.page.locator(".dask-DaskDashboard iframe, .jp-IFrame iframe").last
+        # A cluster that is chosen becomes the one whose plots are offered.
+        entry.click()
+        button = self.dask_panel().get_by_role("button", name=plot, exact=True)
+        expect(button).to_be_enabled()
+        button.click()
+        frame = self.page.locator(".jp-IFrame iframe").last
         expect(frame).to_be_visible()
         return frame.content_frame
+
+    def dask_shutdown(self, entry: Locator) -> None:
+        """End a cluster with its SHUTDOWN."""
+        items = self.dask_panel().locator(".dask-ClusterListingItem")
+        before = items.count()
+        entry.get_by_role("button", name="SHUTDOWN").click()
+        asked = self.page.locator(".jp-Dialog button.jp-mod-accept")
+        gone = self.page.locator(".dask-ClusterListingItem").nth(before - 1)
+        expect(asked).to_be_visible()
+        asked.click()
+        expect(gone).to_be_hidden(timeout=CLUSTER_PATIENCE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tools.browser.chromium import Say, chromium
+from tools.browser.chromium import PATIENCE, Say, chromium
 from tools.browser.jupyterlab import JupyterLab
 from tools.browser.visit import PHONE, SIZE, Visit, refusal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USER = "ada"
 OTHER = "emmy"
 STRANGER = "eve"
+WORKERS = 2
 
 
 def trust(where: Place, say: Say) -> None:
@@ -77,7 +78,7 @@ def login(browser: Browser, where: Place, images: Path | None, say: Say) -> None
     try:
         seconds = visit.reach_lab()
         say(f"{USER}: login to JupyterLab in {seconds:.1f} s")
-        JupyterLab(visit).dismiss_news()
+        JupyterLab(visit).begin()
         visit.picture("jupyterlab")
         assert visit.fetch(f"{visit.home}api/contents")["status"] == 200
         other.log_in()
@@ -104,7 +105,7 @@ def analysis(
     try:
         say(f"{user}: login to JupyterLab in {visit.reach_lab():.1f} s")
         window = JupyterLab(visit)
-        window.dismiss_news()
+        window.begin()
         window.upload(notebook)
         window.open(notebook.name)
         window.start_running()
@@ -124,5 +125,9 @@ def analysis(
 def watch(window: JupyterLab, visit: Visit, say: Say) -> None:
     """Start a cluster with the Dask panel's NEW, and see its workers on the dashboard."""
     entry = window.dask_new()
+    window.dask_scale(entry, WORKERS)
+    frame = window.dashboard(entry, "Workers")
+    expect(frame.get_by_text(f"Total ({WORKERS})").first).to_be_visible(timeout=PATIENCE)
     visit.picture("dask-panel")
-    say(f"the Dask panel lists: {' '.join(entry.inner_text().split())}")
+    say(f"the Dask panel and the dashboard show {WORKERS} workers")
+    window.dask_shutdown(entry)

@@ -86,7 +86,7 @@ class Visit:
         """Ask for a server, with the profile that is offered first, and wait until JupyterLab is there."""
         self.page.goto(f"{self.where.hub}/hub/spawn")
         start = self.page.locator("form#spawn_form input[type=submit], form#spawn_form button[type=submit]")
-        expect(start.or_(self.launcher).first).to_be_visible(timeout=SPAWN_PATIENCE)
+        expect(start.or_(self.files).first).to_be_visible(timeout=SPAWN_PATIENCE)
         if start.count():
             self.picture("profiles")
             start.first.click()
@@ -95,12 +95,12 @@ class Visit:
     def await_lab(self) -> None:
         """Wait for JupyterLab, and see that it is the person's own."""
         expect(self.page).to_have_url(re.compile(re.escape(f"{self.home}lab")), timeout=SPAWN_PATIENCE)
-        expect(self.launcher).to_be_visible(timeout=SPAWN_PATIENCE)
+        expect(self.files).to_be_visible(timeout=SPAWN_PATIENCE)
 
     @property
-    def launcher(self) -> Locator:
-        """JupyterLab's launcher."""
-        return self.page.locator(".jp-Launcher-body").first
+    def files(self) -> Locator:
+        """The tab of JupyterLab's list of files, which comes when the whole window is there."""
+        return self.page.locator(".lm-TabBar-tab[data-id='filebrowser']").first
 
     def reach_lab(self) -> float:
         """From the provider's form to JupyterLab; how many seconds that took."""
