@@ -19,6 +19,8 @@ SECRETS = {
     "crypt_key": lambda: secrets.token_hex(32),
     # Between hub and proxy.
     "proxy_token": lambda: secrets.token_hex(32),
+    # With it Prometheus reads the hub's numbers, and nothing else.
+    "metrics_token": lambda: secrets.token_hex(32),
 }
 
 
