@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from casa_hub import facility, host_accounts, login, sessions
+from jupyterhub.app import JupyterHub
+
+from casa_hub import facility, host_accounts, login, sessions, units
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from casa_hub.settings import Secrets, Settings
 
 HUB_PORT = 8081
@@ -25,6 +31,7 @@ ADMIN_SCOPES = (
     "read:servers",
     "read:users",
 )
+_TASKS: set[asyncio.Task[None]] = set()
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -109,5 +116,27 @@ def _services(c: Any, site: Settings, secrets: Secrets) -> None:
 
 
 def _pages(c: Any, site: Settings) -> None:
+    shown = facility.Facility(site)
     c.JupyterHub.template_paths = [str(TEMPLATES)]
-    c.JupyterHub.template_vars = {"facility": facility.start(site)}
+    c.JupyterHub.template_vars = {"facility": shown}
+    _beside(shown.watch())
+    if JupyterHub.initialized():
+        _beside(units.clear_orphans(JupyterHub.instance()))
+
+
+def _beside(work: Coroutine[Any, Any, None]) -> None:
+    """Do something beside the hub's own work; a program that only reads the configuration does not."""
+    try:
+        task = asyncio.get_running_loop().create_task(work)
+    except RuntimeError:
+        work.close()
+        return
+    # The loop itself keeps weak references only.
+    _TASKS.add(task)
+    task.add_done_callback(_ended)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    _TASKS.discard(task)
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        logging.getLogger("casa_hub").error("%s", fault, exc_info=fault)

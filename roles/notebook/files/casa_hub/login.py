@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import grp
-import json
 import os
 import pwd
 import time

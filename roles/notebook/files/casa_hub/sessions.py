@@ -1,30 +1,30 @@
 """Sessions: one systemd unit per user, `casa-session-<account>`.
 
 A session knows its environment by the versioned path, never by the link: what runs keeps its version when the
-link is switched. Limits and hardening are the unit's; what ends with the session is in `credentials`.
+link is switched. Limits and hardening are the unit's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import os
 import pwd
-import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from systemdspawner import SystemdSpawner
 from traitlets import Any as AnyTrait
 
-from casa_hub import environment
+from casa_hub import credentials, environment, units
 
 if TYPE_CHECKING:
-    from casa_hub.settings import Settings
+    from casa_hub.settings import Profile, Session, Settings
 
-UNIT = "casa-session-"
 PATHS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
-HARDENING: dict[str, Any] = {
+HARDENING = {
     # No PrivateTmp: HTCondor's FS authentication proves who somebody is by a directory in the shared /tmp.
     # No PrivateDevices: GPUs and FUSE are devices. No RestrictNamespaces: Apptainer needs user namespaces.
     "CapabilityBoundingSet": "",
@@ -53,12 +53,13 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
     """Starts a user's session as a unit of his account."""
 
     site = AnyTrait(help="The site's `casa_hub.settings.Settings`.").tag(config=True)
+    _seen_to_the_end = False
 
     async def start(self) -> tuple[str, int]:
         """Start the unit; return the address that the session listens on.
 
         Raises:
-            SessionError: The environment or the home is not there, or somebody else took the port.
+            SessionError: Something that a session needs is missing, or somebody else has taken its port.
         """
         site: Settings = self.site
         account = pwd.getpwnam(self.user.name)
@@ -68,44 +69,129 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
             raise SessionError("The analysis environment is not installed on this host; tell its admins.")
         self.cmd = [str(program)]
         self.default_shell = account.pw_shell or "/bin/sh"
-        self.user_workingdir = _working_directory(site.session.working_directory, account)
-        self.environment = await self._environment(chosen, account)
-        self._limit()
+        self.user_workingdir = working_directory(site.session.working_directory, account)
+        size = self._size()
+        self.mem_limit, self.cpu_limit = size.memory, size.cpu
+        self.environment = await self._environment(chosen)
+        self.unit_extra_properties = {
+            **properties(site.session),
+            **credentials.at_the_end(account.pw_name),
+        }
         address: tuple[str, int] | None = await super().start()
-        if address is None:
-            await self.stop()
-            raise SessionError("The session did not start in time; `journalctl` on its host tells why.")
+        if address is None or not await self._listens(account.pw_uid):
+            raise SessionError(
+                "The session did not start in time. Try again, and tell the admins if it stays so."
+            )
+        self._seen_to_the_end = True
         return address
 
-    async def _environment(self, chosen: str, account: pwd.struct_passwd) -> dict[str, str]:
+    async def stop(self, now: bool = False) -> None:
+        """End the unit, and with it all its processes."""
+        await super().stop(now)
+        await self._forget()
+
+    async def poll(self) -> int | None:
+        """Return None while the session runs.
+
+        A hub that was killed during a spawn does not know how far it came: such a unit is ended, so that its
+        user can start again.
+        """
+        if not self._seen_to_the_end and not self._start_pending:
+            await self.stop()
+            return 1
+        status: int | None = await super().poll()
+        return status
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a session of an earlier hub. JupyterHub keeps the state of complete spawns only."""
+        super().load_state(state)
+        self._seen_to_the_end = "unit_name" in state
+
+    def clear_state(self) -> None:
+        """Forget an earlier session."""
+        super().clear_state()
+        self._seen_to_the_end = False
+
+    def _size(self) -> Profile | Session:
+        """The chosen profile's, or the one of every session; what a form sends is only a name to look for."""
+        chosen = self.user_options.get("profile")
+        return next((each for each in self.site.profiles if each.name == chosen), self.site.session)
+
+    async def _environment(self, chosen: str) -> dict[str, str]:
         site: Settings = self.site
-        shared = environment.read_directory(site.environment_directory, self.log.warning)
-        return {
-            **shared,
-            **site.environment,
-            "PATH": ":".join((f"{chosen}/bin", *PATHS)),
-            "CASA_ENVIRONMENT": chosen,
-        }
+        account = self.user.name
+        found = environment.read_directory(site.environment_directory, self.log.warning)
+        found.update(site.environment)
+        token = ((await self.user.get_auth_state()) or {}).get("access_token") or ""
+        try:
+            if await credentials.make(account, token):
+                said = await credentials.variables(account)
+                found.update(environment.read_lines(said, self.log.warning))
+        except (credentials.CredentialError, OSError) as fault:
+            self.log.error("No credentials for the session of %s: %s", account, fault)
+            raise SessionError(
+                "The credentials of the session could not be made; tell the facility's admins."
+            ) from fault
+        if token and (credentials.DIRECTORY / account / "bearer_token").exists():
+            found["BEARER_TOKEN_FILE"] = str(credentials.DIRECTORY / account / "bearer_token")
+        found["PATH"] = ":".join((f"{chosen}/bin", *PATHS))
+        found["CASA_ENVIRONMENT"] = chosen
+        return found
 
-    def _limit(self) -> None:
-        """Take the profile's size, else the one of every session."""
-        site: Settings = self.site
-        chosen = next((each for each in site.profiles if each.name == self.user_options.get("profile")), None)
-        size = chosen or site.session
-        self.mem_limit, self.cpu_limit = size.memory, size.cpu
+    async def _listens(self, uid: int) -> bool:
+        """Wait until the session listens, and make sure that it is the user's own process which does.
+
+        All users of the host can listen on a free port. Who took this one before the session did would get
+        what the browser of its owner sends.
+        """
+        until = time.monotonic() + self.start_timeout
+        while time.monotonic() < until:
+            owner = units.listener(self.port)
+            if owner == uid:
+                return True
+            if owner is not None:
+                self.log.error(
+                    "Port %s of the session of %s is taken by uid %s", self.port, self.user.name, owner
+                )
+                return False
+            if await super().poll() is not None:
+                return False
+            await asyncio.sleep(0.1)
+        return False
+
+    async def _forget(self) -> None:
+        try:
+            await credentials.remove(self.user.name)
+        except (credentials.CredentialError, OSError) as fault:
+            self.log.error("Credentials of the session of %s are left: %s", self.user.name, fault)
 
 
-def _working_directory(template: str, account: pwd.struct_passwd) -> str:
+def properties(session: Session) -> dict[str, str]:
+    """Return the properties of every session's unit."""
+    always = {
+        # Without it a session would push the host into swap instead of meeting its limit.
+        "MemorySwapMax": "0",
+        "KillMode": "mixed",
+        "TimeoutStopSec": "20s",
+    }
+    return {**always, **(HARDENING if session.hardening else {})}
+
+
+def working_directory(template: str, account: pwd.struct_passwd) -> str:
+    """Return where a session starts.
+
+    Args:
+        template: With {account} and {home}; empty for the home.
+        account: Whose session.
+
+    Raises:
+        SessionError: It is not there.
+    """
     where = template.format(account=account.pw_name, home=account.pw_dir) if template else account.pw_dir
-    try:
-        Path(where).stat()
-    except FileNotFoundError:
-        raise SessionError(
-            f"The directory {where} is not on this host, so no session can start there; tell its admins."
-        ) from None
-    except OSError:
-        # Root may not look into a home on NFS; the user himself can.
-        pass
+    # Root may not look into a home on NFS where the user himself can.
+    with contextlib.suppress(PermissionError):
+        if not Path(where).is_dir():
+            raise SessionError(f"The directory {where} is not on this host; tell the facility's admins.")
     return where
 
 
@@ -114,7 +200,7 @@ def configure(c: Any, site: Settings) -> None:
     c.JupyterHub.spawner_class = CasaSpawner
     spawner = c.CasaSpawner
     spawner.site = site
-    spawner.unit_name_template = UNIT + "{USERNAME}"
+    spawner.unit_name_template = units.PREFIX + "{USERNAME}"
     spawner.default_url = "/lab"
     spawner.start_timeout = site.session.start_timeout
     spawner.http_timeout = site.session.start_timeout
@@ -122,28 +208,30 @@ def configure(c: Any, site: Settings) -> None:
     spawner.isolate_tmp = False
     # The hub's own PATH and Python are no business of a session.
     spawner.env_keep = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"]
-    spawner.unit_extra_properties = {
-        # Without it a session would push the host into swap instead of meeting its limit.
-        "MemorySwapMax": "0",
-        "KillMode": "mixed",
-        **(HARDENING if site.session.hardening else {}),
-    }
     # A session's token may say that it is used and let its owner in, and nothing else.
     spawner.server_token_scopes = ["users:activity!user", "access:servers!server"]
+    # Not with the unit alone: it may have ended while no hub was there to see it.
+    spawner.post_stop_hook = _forget
     if site.profiles:
-        spawner.options_form = _form(site)
-        spawner.options_from_form = _chosen
-        c.CasaSpawner.site = site
+        spawner.options_form = form(site)
+        spawner.options_from_form = chosen
 
 
-def _form(site: Settings) -> str:
+async def _forget(spawner: CasaSpawner) -> None:
+    await spawner._forget()
+
+
+def form(site: Settings) -> str:
+    """Return the form in which a user chooses the size of his session."""
     rows = [
         f'<label class="casa-choice"><input type="radio" name="profile" value="{html.escape(each.name)}"'
-        f"{' checked' if not number else ''}><span>{html.escape(each.title)}</span></label>"
+        f"{' checked' if not number else ''}><span><b>{html.escape(each.title)}</b>"
+        f"<small>{each.cpu:g} cores, {html.escape(each.memory)}B of memory</small></span></label>"
         for number, each in enumerate(site.profiles)
     ]
-    return f'<fieldset class="casa-choices"><legend>Size of the session</legend>{"".join(rows)}</fieldset>'
+    return f'<fieldset class="casa-choices"><legend>How large?</legend>{"".join(rows)}</fieldset>'
 
 
-def _chosen(form: dict[str, list[str]]) -> dict[str, str]:
-    return {"profile": form.get("profile", [""])[0]}
+def chosen(said: dict[str, list[str]]) -> dict[str, str]:
+    """Return what a user chose in it."""
+    return {"profile": said.get("profile", [""])[0]}
