@@ -84,7 +84,8 @@ def _lock_up(c: Any, site: Settings) -> None:
     hub.allow_named_servers = False
     # Where a user's own tokens could outlive his right to be here.
     hub.oauth_token_expires_in = int(site.login.session_seconds)
-    # JupyterHub's own admins may enter everybody's session and read his tokens: nobody is one. Ours are a group.
+    # JupyterHub's own admins may enter everybody's session and read his tokens: nobody is one here. Ours are a
+    # group with a role.
     scopes = [*ADMIN_SCOPES, *(["access:servers"] if site.admin_access else [])]
     hub.load_roles = [{"name": "casa-admin", "groups": [login.ADMINS], "scopes": scopes}]
 

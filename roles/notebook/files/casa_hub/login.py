@@ -111,7 +111,7 @@ class OidcLogin(GenericOAuthenticator):  # type: ignore[misc]
     _discovered = 0.0
 
     async def discover(self) -> None:
-        """Take the endpoints from the provider's own description (OpenID Connect Discovery 1.0, section 4)."""
+        """Take the endpoints from the provider's description (OpenID Connect Discovery 1.0, section 4)."""
         if self._discovered and time.monotonic() - self._discovered < FRESH:
             return
         issuer = self.login.issuer
@@ -126,7 +126,7 @@ class OidcLogin(GenericOAuthenticator):  # type: ignore[misc]
             if self._discovered:
                 self.log.warning("%s cannot be asked (%s); what it said before is used", issuer, fault)
                 return
-            self.log.error("%s cannot be asked: %s", issuer, fault)
+            self.log.error("%s cannot be asked: %s", issuer, fault)  # noqa: TRY400  # no fault of the hub
             gone = web.HTTPError(503, "no answer from %s", issuer)
             gone.jupyterhub_message = (  # type: ignore[attr-defined]
                 "The login provider does not answer. Sessions go on; try to log in again in a few minutes."
@@ -165,7 +165,7 @@ class OidcLogin(GenericOAuthenticator):  # type: ignore[misc]
         return str(user_info.get(self.login.username_claim) or "")
 
     def normalize_username(self, username: str) -> str:
-        """Leave names as they are: the account's is in its own form, and a claim is compared as it was given."""
+        """Leave names as they are: an account's has its form already, a claim is compared as it was given."""
         return username
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def form(site: Settings) -> str:
     rows = [
         f'<label class="casa-choice"><input type="radio" name="profile" value="{html.escape(each.name)}"'
         f"{' checked' if not number else ''}><span><b>{html.escape(each.title)}</b>"
-        f"<small>{each.cpu:g} cores, {html.escape(each.memory)}B of memory</small></span></label>"
+        f"<small>{each.cpu:g} cores, {each.memory[:-1]} {each.memory[-1]}B of memory</small></span></label>"
         for number, each in enumerate(site.profiles)
     ]
     return f'<fieldset class="casa-choices"><legend>How large?</legend>{"".join(rows)}</fieldset>'
