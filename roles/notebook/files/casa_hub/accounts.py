@@ -1,8 +1,8 @@
 """Which account an identity has: stable for ever, and nobody else's.
 
 An identity is what one provider says of one person: issuer and subject (`iss` and `sub` of OpenID Connect
-Core 1.0, section 2, the only pair that is never given to somebody else). The registry keeps which account each
-one has got. It is a JSON file that is only ever replaced as a whole, under a lock, so that the hub and
+Core 1.0, section 2, the only pair that is never given to somebody else). The registry keeps which account
+each one has got. It is a JSON file that is only ever replaced as a whole, under a lock, so that the hub and
 `casa-hub-accounts` can both write it.
 """
 
