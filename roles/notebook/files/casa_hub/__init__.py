@@ -11,10 +11,12 @@ is his, `sessions` what he gets, and `facility` what the pages say of the site.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from casa_hub import settings as _settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def configure(c: Any, path: Path = _settings.PATH) -> None:

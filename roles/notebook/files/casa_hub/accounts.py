@@ -1,8 +1,8 @@
 """Which account an identity has: stable for ever, and nobody else's.
 
-An identity is what one provider says of one person: issuer and subject (`iss` and `sub` of OpenID Connect Core
-1.0, section 2, the only pair that is never given to somebody else). The registry keeps which account each one
-has got. It is a JSON file that is only ever replaced as a whole, under a lock, so that the hub and
+An identity is what one provider says of one person: issuer and subject (`iss` and `sub` of OpenID Connect
+Core 1.0, section 2, the only pair that is never given to somebody else). The registry keeps which account
+each one has got. It is a JSON file that is only ever replaced as a whole, under a lock, so that the hub and
 `casa-hub-accounts` can both write it.
 """
 
@@ -17,11 +17,11 @@ import re
 import time
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 LONGEST = 32
 """Characters of an account's name: the limit of utmp and of useradd."""
@@ -203,10 +203,7 @@ class Keeper:
         """
         with self.registry.changing() as accounts:
             known = find(accounts, identity)
-            if known is None:
-                known = self._new(identity, accounts)
-            else:
-                known = self._again(known, identity)
+            known = self._again(known, identity) if known else self._new(identity, accounts)
             accounts[known.name] = known
             return known.name
 

@@ -1,7 +1,7 @@
 """What a session gets at its start and loses at its end: TLS material of Dask and the user's access token.
 
-`/usr/local/libexec/casa-session-credentials` of the role `dask` makes both below `/run/casa-sessions/ACCOUNT`.
-A host without it has sessions without them.
+`/usr/local/libexec/casa-session-credentials` of the role `dask` makes both below
+`/run/casa-sessions/ACCOUNT`. A host without it has sessions without them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def remove(account: str, program: Path = PROGRAM) -> None:
 
 
 def at_the_end(account: str, program: Path = PROGRAM) -> dict[str, str]:
-    """Return the property of a unit that removes them when it ends, however it does and whether a hub runs."""
+    """Return the property of a unit that removes them when it ends, whether or not a hub runs then."""
     return {"ExecStopPost": f"+-{program} remove {account}"} if program.exists() else {}
 
 

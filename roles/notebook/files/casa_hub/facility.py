@@ -1,4 +1,4 @@
-"""What the landing page says of the facility: free cores, the cache, sessions; each with the time of its reading.
+"""What the landing page says of the facility: free cores, the cache, sessions, and the time of the reading.
 
 Everything is read beside the hub's own work, with a limit of time. What cannot be read is not known, and the
 page says that.
@@ -90,6 +90,10 @@ class Facility:
         self._environment_directory = site.environment_directory
         self._complain = complain
         self._reading = Reading(0)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Facility:
+        # traitlets copies what it is configured with; a copy would never read anything.
+        return self
 
     @property
     def reading(self) -> Reading:

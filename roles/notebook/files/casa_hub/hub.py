@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jupyterhub.app import JupyterHub
 
 from casa_hub import facility, host_accounts, login, sessions, units
+from casa_hub.allow import ADMINS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -84,9 +85,10 @@ def _lock_up(c: Any, site: Settings) -> None:
     hub.allow_named_servers = False
     # Where a user's own tokens could outlive his right to be here.
     hub.oauth_token_expires_in = int(site.login.session_seconds)
-    # JupyterHub's own admins may enter everybody's session and read his tokens: nobody is one. Ours are a group.
+    # JupyterHub's own admins may enter everybody's session and read his tokens, so nobody is one. Ours are
+    # a group with a role.
     scopes = [*ADMIN_SCOPES, *(["access:servers"] if site.admin_access else [])]
-    hub.load_roles = [{"name": "casa-admin", "groups": [login.ADMINS], "scopes": scopes}]
+    hub.load_roles = [{"name": "casa-admin", "groups": [ADMINS], "scopes": scopes}]
 
 
 def _services(c: Any, site: Settings, secrets: Secrets) -> None:

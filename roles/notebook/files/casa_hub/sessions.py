@@ -114,8 +114,9 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
 
     def _size(self) -> Profile | Session:
         """The chosen profile's, or the one of every session; what a form sends is only a name to look for."""
-        chosen = self.user_options.get("profile")
-        return next((each for each in self.site.profiles if each.name == chosen), self.site.session)
+        site: Settings = self.site
+        name = self.user_options.get("profile")
+        return next((each for each in site.profiles if each.name == name), site.session)
 
     async def _environment(self, chosen: str) -> dict[str, str]:
         site: Settings = self.site
@@ -126,9 +127,9 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
         try:
             if await credentials.make(account, token):
                 said = await credentials.variables(account)
-                found.update(environment.read_lines(said, self.log.warning))
+                found.update(environment.read_lines(said, credentials.PROGRAM.name, self.log.warning))
         except (credentials.CredentialError, OSError) as fault:
-            self.log.error("No credentials for the session of %s: %s", account, fault)
+            self.log.error("No credentials for %s: %s", account, fault)  # noqa: TRY400  # it says all
             raise SessionError(
                 "The credentials of the session could not be made; tell the facility's admins."
             ) from fault
@@ -163,7 +164,7 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
         try:
             await credentials.remove(self.user.name)
         except (credentials.CredentialError, OSError) as fault:
-            self.log.error("Credentials of the session of %s are left: %s", self.user.name, fault)
+            self.log.warning("Credentials of the session of %s are left: %s", self.user.name, fault)
 
 
 def properties(session: Session) -> dict[str, str]:
@@ -226,7 +227,7 @@ def form(site: Settings) -> str:
     rows = [
         f'<label class="casa-choice"><input type="radio" name="profile" value="{html.escape(each.name)}"'
         f"{' checked' if not number else ''}><span><b>{html.escape(each.title)}</b>"
-        f"<small>{each.cpu:g} cores, {html.escape(each.memory)}B of memory</small></span></label>"
+        f"<small>{each.cpu:g} cores, {each.memory[:-1]} {each.memory[-1]}B of memory</small></span></label>"
         for number, each in enumerate(site.profiles)
     ]
     return f'<fieldset class="casa-choices"><legend>How large?</legend>{"".join(rows)}</fieldset>'

@@ -17,8 +17,8 @@ The role `notebook` writes both; this page is what both sides agree on. `setting
         "groups_claim": "",
         "scope": [],
         "ca_bundle": "",                        empty: the system's
-        "audience": "",                         asked of the provider for the access token, where it wants that
-        "idps": [],                             CILogon only: entity IDs of the only providers that may be used
+        "audience": "",                         asked of the provider for the access token
+        "idps": [],                             CILogon only: entity IDs of those that may be used
         "domain": "",                           taken off `name@domain` before accounts are looked for
         "button": "",                           on the login page; empty: the kind's name
         "session_seconds": 86400                how long a login lasts at most
@@ -26,7 +26,8 @@ The role `notebook` writes both; this page is what both sides agree on. `setting
       "allow": {"users": [], "groups": [], "all": false},
       "admins": [],                           see who is there, stop sessions, remove users
       "admin_access": false,                  they may also enter everybody's session
-      "accounts": {"rule": "existing", "uid_min": 1000, "uid_max": 60000, "shell": "/bin/bash", "home": "/home"},
+      "accounts": {"rule": "existing", "uid_min": 1000, "uid_max": 60000,
+                   "shell": "/bin/bash", "home": "/home"},
       "session": {
         "environment": "/opt/casa/env/current", "memory": "4G", "cpu": 2.0, "start_timeout": 60,
         "working_directory": "",                empty: the user's home; {account} and {home} are filled in
@@ -57,21 +58,21 @@ Secrets, one a file in `secrets/` beside `settings.json`, of root, 0600 or less:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import stat
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from casa_hub.typed import WrongTypeError, typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATH = Path("/etc/casa-hub/settings.json")
 KINDS = ("cilogon", "iam", "keycloak", "generic", "pam")
-
-T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -202,8 +203,8 @@ def read_settings(path: Path = PATH) -> Settings:
     except (OSError, ValueError) as fault:
         raise SettingsError(f"{path}: {fault}") from fault
     try:
-        settings = _typed(Settings, said, "settings")
-    except SettingsError as fault:
+        settings = typed(Settings, said, "settings")
+    except WrongTypeError as fault:
         raise SettingsError(f"{path}: {fault}") from fault
     faults = list(_contradictions(settings))
     if faults:
@@ -258,7 +259,7 @@ def read_secrets(directory: Path, settings: Settings, owner: int = 0) -> Secrets
     )
 
 
-def _contradictions(settings: Settings) -> typing.Iterator[str]:
+def _contradictions(settings: Settings) -> Iterator[str]:
     login, allow, accounts = settings.login, settings.allow, settings.accounts
     if urlsplit(settings.url).scheme != "https":
         yield f"url is {settings.url!r}; logins need https"
@@ -279,46 +280,13 @@ def _contradictions(settings: Settings) -> typing.Iterator[str]:
         yield f"accounts.rule is {accounts.rule!r}, not existing or made"
     if not 0 < accounts.uid_min <= accounts.uid_max:
         yield "accounts.uid_min and uid_max are no range above 0"
-    for size in (settings.session, *settings.profiles):
-        if not re.fullmatch(r"[1-9][0-9]*[MGT]", size.memory):
-            yield f"memory is {size.memory!r}, not like 512M or 4G"
-        if size.cpu <= 0:
-            yield f"cpu is {size.cpu}, not above 0"
+    sizes = [(settings.session.memory, settings.session.cpu)]
+    sizes += [(profile.memory, profile.cpu) for profile in settings.profiles]
+    for memory, cpu in sizes:
+        if not re.fullmatch(r"[1-9][0-9]*[MGT]", memory):
+            yield f"memory is {memory!r}, not like 512M or 4G"
+        if cpu <= 0:
+            yield f"cpu is {cpu}, not above 0"
     names = [profile.name for profile in settings.profiles]
     if len(set(names)) != len(names):
         yield "two profiles have the same name"
-
-
-def _typed(kind: type[T], said: Any, where: str) -> T:
-    """Make a dataclass of JSON's object, its fields' types checked."""
-    if not isinstance(said, dict):
-        raise SettingsError(f"{where} is not an object")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(said) - set(hints))
-    if unknown:
-        raise SettingsError(f"{where} has no key {', '.join(unknown)}")
-    fields: dict[str, Any] = {}
-    for each in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if each.name in said:
-            fields[each.name] = _value(hints[each.name], said[each.name], f"{where}.{each.name}")
-        elif each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING:
-            raise SettingsError(f"{where}.{each.name} is missing")
-    return kind(**fields)
-
-
-def _value(hint: Any, said: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _typed(hint, said, where)
-    if isinstance(hint, types.GenericAlias):
-        (item, *_), many = typing.get_args(hint), typing.get_origin(hint)
-        if many is tuple and isinstance(said, list):
-            return tuple(_value(item, each, f"{where}[{number}]") for number, each in enumerate(said))
-        if many is dict and isinstance(said, dict) and all(isinstance(each, str) for each in said.values()):
-            return dict(said)
-    elif hint is Path and isinstance(said, str):
-        return Path(said)
-    elif hint is float and isinstance(said, int | float) and not isinstance(said, bool):
-        return float(said)
-    elif hint in (str, int, bool) and type(said) is hint:
-        return said
-    raise SettingsError(f"{where} is {said!r}, which is the wrong type")

@@ -65,7 +65,11 @@ async def clear_orphans(app: Any) -> None:
     from jupyterhub import orm
 
     await app._start_future
-    running = await sessions()
+    try:
+        running = await sessions()
+    except OSError as fault:
+        app.log.warning("Sessions that the hub does not know were not looked for: %s", fault)
+        return
     # From here on nothing waits, so no spawn begins in between.
     known = {
         spawner.user.name for spawner in app.db.query(orm.Spawner).filter(orm.Spawner.server_id.is_not(None))
