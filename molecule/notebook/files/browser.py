@@ -101,17 +101,23 @@ class Browser:
     def api(self, path, method="GET", body=None, base="/hub/"):
         """Ask an API as the page's own scripts do."""
         headers = {"X-XSRFToken": self.cookie("_xsrf", base), "Referer": HUB + base}
-        data = None if body is None else json.dumps(body).encode()
-        if method in ("POST", "PUT", "PATCH") and data is None:
-            data = b""
+        data = None
+        if method in ("POST", "PUT", "PATCH"):
+            data = json.dumps(body or {}).encode()
+            headers["Content-Type"] = "application/json"
         return self.open(base + path, headers=headers, method=method, body=data)
 
     def spawn(self, name):
         """Start a session and wait until it is there; return the page of JupyterLab."""
         self.open("/hub/home")
-        page = self.api(f"api/users/{name}/server", "POST")
-        if page.status not in (201, 202):
+        page = self.api(f"api/users/{name}")
+        if page.status != 200:
             return page
+        # A login leads to a session by itself.
+        if not json.loads(page.text)["servers"]:
+            page = self.api(f"api/users/{name}/server", "POST")
+            if page.status not in (201, 202):
+                return page
         end = time.monotonic() + SPAWN_SECONDS
         while time.monotonic() < end:
             user = json.loads(self.api(f"api/users/{name}").text)
@@ -121,6 +127,13 @@ class Browser:
                 return Page(500, page.url, page.headers, "the session did not start")
             time.sleep(0.5)
         return Page(504, page.url, page.headers, "the session is not there yet")
+
+    def start(self, name):
+        """Ask for a session and do not wait for it; a hub that dies meanwhile is no answer."""
+        try:
+            return self.api(f"api/users/{name}/server", "POST")
+        except (OSError, http.client.HTTPException) as fault:
+            return Page(0, "", http.client.HTTPMessage(), str(fault))
 
     def run(self, name, code):
         """Run Python code in a new kernel of a person's session; return what it printed."""

@@ -30,6 +30,8 @@ def main(step, name, *words):
         page = browser.open(*words)
     elif step == "api":
         page = browser.api(words[0], *words[1:])
+    elif step == "start":
+        page = browser.start(name)
     elif step == "stop":
         page = browser.api(f"api/users/{name}/server", "DELETE")
     elif step == "logout":

@@ -65,6 +65,8 @@ proxy.proxyServer.prependListener("request", (request, response) => {
   }
 });
 proxy.proxyServer.prependListener("upgrade", dropForged);
+// What a user runs must not decide for how long, or for which hosts, browsers insist on TLS.
+proxy.proxy.on("proxyRes", (answer) => delete answer.headers["strict-transport-security"]);
 
 const listen = parseListenOptions({
   ip: settings.address,
