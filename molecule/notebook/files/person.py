@@ -24,7 +24,9 @@ def main(step, name, *words):
     elif step == "spawn":
         page = browser.spawn(name)
     elif step == "run":
-        print(json.dumps({"printed": browser.run(name, *words)}))
+        printed = browser.run(name, *words)
+        browser.keep()
+        print(json.dumps({"printed": printed}))
         return
     elif step == "get":
         page = browser.open(*words)
