@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import tarfile
 import threading
 import time
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -92,8 +95,6 @@ def pretend(directory: Path, *versions: str) -> None:
         marker = directory / version / ".complete"
         marker.write_text(json.dumps({"version": version, "kind": "any", "digest": ""}), encoding="utf-8")
         then = time.time() - age * 3600
-        import os
-
         os.utime(marker, (then, then))
 
 
@@ -143,20 +144,46 @@ def test_extra_packages_with_digests_need_nothing_else(site: Site, tmp_path: Pat
     assert site.release("v1", "more") == "1.0"
 
 
-def test_a_password_of_the_index_is_never_said(site: Site, tmp_path: Path) -> None:
+class Index(BaseHTTPRequestHandler):
+    """A package index that has nothing, and remembers who asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("Authorization", ""))
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Not to the test's output."""
+
+
+def test_a_password_of_the_index_reaches_it_and_nobody_else(site: Site, tmp_path: Path) -> None:
     config = tmp_path / "pip.conf"
-    config.write_text("[global]\nindex-url = http://user:canary-7@127.0.0.1:9/simple\n", encoding="utf-8")
-    done = casa(
-        *("build", "--directory", site.versions, "--python", sys.executable, "--lock", site.lock),
-        *("--digest", "d1", "--pip-config", config, "v1"),
-        ends=1,
-    )
-    assert "127.0.0.1:9" in done.stderr
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever).start()
+        index = f"http://user:canary-7@127.0.0.1:{server.server_port}/simple"
+        config.write_text(f"[global]\nindex-url = {index}\n", encoding="utf-8")
+        done = casa(
+            *("build", "--directory", site.versions, "--python", sys.executable, "--lock", site.lock),
+            *("--digest", "d1", "--pip-config", config, "v1"),
+            ends=1,
+        )
+        server.shutdown()
+    assert "No matching distribution found for proof==1.0" in done.stderr
     assert "canary-7" not in done.stdout + done.stderr
+    assert f"Basic {base64.b64encode(b'user:canary-7').decode()}" in Index.asked
 
 
 def test_what_a_killed_build_left_is_no_version_and_goes_with_the_next(site: Site) -> None:
-    command = [sys.executable, str(PROGRAM), "build", "--directory", str(site.versions), "--python", sys.executable]
+    command = [
+        sys.executable,
+        str(PROGRAM),
+        "build",
+        "--directory",
+        str(site.versions),
+        "--python",
+        sys.executable,
+    ]
     command += ["--lock", str(site.lock), "--digest", "d1", "--wheels", str(site.wheels), "v1"]
     process = subprocess.Popen(command)
     while not (site.versions / "v1/pyvenv.cfg").exists():
@@ -178,7 +205,9 @@ def packed(site: Site, tmp_path: Path) -> tuple[Site, Path, str]:
     return site, archive, digest
 
 
-def unpack(site: Site, archive: Path, digest: str, version: str = "v1", python: str = "", ends: int = 0) -> str:
+def unpack(
+    site: Site, archive: Path, digest: str, version: str = "v1", python: str = "", ends: int = 0
+) -> str:
     return casa(
         *("unpack", "--directory", site.versions, "--python", python or sys.executable),
         *("--archive", archive, "--sha256", digest, version),
@@ -256,13 +285,13 @@ def prune(site: Site, *more: object, ends: int = 0) -> str:
 
 USES = {
     "as its directory": ("cd {path} && exec sleep 60", {}),
-    "in its arguments": ("exec sleep 60 {path}/bin 2>/dev/null || exec python3 -c 'input()' {path}/bin", {}),
+    "in its arguments": ("exec tail -f {path}/.complete", {}),
     "in its environment": ("exec sleep 60", {"VIRTUAL_ENV": "{path}"}),
     "as an open file": ("exec sleep 60 < {path}/.complete", {}),
 }
 
 
-@pytest.mark.parametrize("how", ["as its directory", "in its environment", "as an open file"])
+@pytest.mark.parametrize("how", USES)
 def test_a_version_in_use_stays_until_nobody_uses_it(site: Site, how: str) -> None:
     pretend(site.versions, "v1", "v2")
     casa("switch", "--directory", site.versions, "v2")
@@ -270,10 +299,13 @@ def test_a_version_in_use_stays_until_nobody_uses_it(site: Site, how: str) -> No
     path = str(site.versions / "v1")
     process = subprocess.Popen(
         ["/bin/sh", "-c", command.format(path=path)],
-        env={"PATH": "/usr/bin:/bin", **{name: value.format(path=path) for name, value in environment.items()}},
+        env={
+            "PATH": "/usr/bin:/bin",
+            **{name: value.format(path=path) for name, value in environment.items()},
+        },
     )
     try:
-        while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+        while Path(f"/proc/{process.pid}/comm").read_text() not in ("sleep\n", "tail\n"):
             time.sleep(0.01)
         assert prune(site, "--check") == ""
         assert prune(site) == ""
@@ -292,20 +324,22 @@ def test_a_process_that_maps_a_library_uses_its_version(site: Site) -> None:
     pretend(site.versions, "v1", "v2")
     library = site.versions / "v1/library"
     library.write_bytes(bytes(4096))
-    code = f"import mmap; f = open({str(library)!r}, 'rb'); m = mmap.mmap(f.fileno(), 0, access=1); f.close(); print(1, flush=True); input()"
-    process = subprocess.Popen([sys.executable, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    process.kill()
-    process.wait()
     script = site.versions.parent / "script.py"
-    script.write_text(code, encoding="utf-8")
+    script.write_text(
+        "import mmap, sys\n"
+        f"with open({str(library)!r}, 'rb') as file: held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
+        "print(flush=True)\nsys.stdin.read()\n",
+        encoding="utf-8",
+    )
     with subprocess.Popen(
-        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert prune(site, "--keep", "0").count("removed") == 1
-        assert site.names() == {"v1"}
-        process.kill()
+        try:
+            assert prune(site) == f"removed {site.versions / 'v2'}\n"
+        finally:
+            process.kill()
 
 
 def test_the_newest_others_are_kept_and_those_that_other_hosts_use(site: Site) -> None:
