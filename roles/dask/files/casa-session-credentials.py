@@ -21,6 +21,7 @@ import socket
 import stat
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +30,7 @@ SETTINGS = Path("/etc/casa-install/session-credentials.json")
 WORKER = [Path("/usr/local/libexec") / name for name in ("casa-dask-worker.sh", "casa_dask_tls.py")]
 SECTIONS = ("HTCONDOR", "LOCALHOST", "COFFEA_CASA")
 DAY = 86400
+LOGS = "dask-worker-logs"
 LONGEST_TOKEN = 65536
 
 
@@ -115,21 +117,24 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
     }
 
 
-def make(directory: Path, account: str, token: bytes | None, *, keep: bool) -> None:
+def make(directory: Path, who: pwd.struct_passwd, token: bytes | None, *, keep: bool) -> None:
     """Write the files, as the user.
 
     Args:
         directory: The session's own.
-        account: Whose.
+        who: The user.
         token: The user's token, if there is one.
         keep: Leave TLS files that are good for a day more: clusters of another login use them.
     """
     dask = directory / "dask"
     dask.mkdir(mode=0o700, exist_ok=True)
+    # Workers' logs may show what a user works on.
+    with suppress(OSError):
+        (Path(who.pw_dir) / LOGS).mkdir(mode=0o700, exist_ok=True)
     expiry = dask / "expires"
     days, names = settings()
     if not (keep and expiry.exists() and float(expiry.read_text()) > time.time() + min(DAY, days * DAY / 2)):
-        for name, data in tls_files(days, names, account).items():
+        for name, data in tls_files(days, names, who.pw_name).items():
             write(dask / name, data)
         write(expiry, f"{time.time() + days * DAY:.0f}\n".encode())
     if token:
@@ -143,7 +148,7 @@ def environment(directory: Path, home: Path) -> dict[str, str]:
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         names |= {f"{role}__CERT": dask / "cert.pem", f"{role}__KEY": dask / "key.pem"}
     told = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(path) for name, path in names.items()}
-    told |= {f"DASK_JOBQUEUE__{name}__LOG_DIRECTORY": str(home / "dask-worker-logs") for name in SECTIONS}
+    told |= {f"DASK_JOBQUEUE__{name}__LOG_DIRECTORY": str(home / LOGS) for name in SECTIONS}
     files = [*WORKER, *(dask / name for name in ("ca.pem", "cert.pem", "key.pem"))]
     token = directory / "bearer_token"
     if token.exists():
@@ -252,12 +257,14 @@ def empty(directory: Path) -> None:
 
 def for_account(verb: str, who: pwd.struct_passwd) -> None:
     """What root does for a session."""
+    if os.geteuid() != 0:
+        raise Refused("only root does this for an account; leave ACCOUNT out for your own")
     if who.pw_uid == 0:
         raise Refused("root has no session")
     if verb == "make":
         token = given_token()
         directory = session_directory(who)
-        as_user(who, lambda: make(directory, who.pw_name, token, keep=False))
+        as_user(who, lambda: make(directory, who, token, keep=False))
     elif verb == "remove":
         directory = SESSIONS / who.pw_name
         if directory.exists():
@@ -276,7 +283,7 @@ def for_oneself(verb: str, who: pwd.struct_passwd) -> None:
         shutil.rmtree(directory)
         return
     if verb in ("make", "login"):
-        make(directory, who.pw_name, None, keep=True)
+        make(directory, who, None, keep=True)
     if verb in ("environment", "login"):
         for name, value in environment(directory, Path(who.pw_dir)).items():
             print(f"export {name}={shlex.quote(value)}" if verb == "login" else f"{name}={value}")
