@@ -100,7 +100,9 @@ lost = queue("ClusterId")[0][0]
 subprocess.run(["condor_rm", lost], check=True, capture_output=True)  # noqa: S607
 wait_until("a removed job's worker is gone", lambda: len(client.scheduler_info(n_workers=-1)["workers"]) < WORKERS)
 assert client.submit(sum, range(12)).result(timeout=60) == 66
-wait_until("a lost job is replaced", lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == WORKERS)
+wait_until("the cluster knows that its job is lost", lambda: len(cluster.workers) < WORKERS)
+cluster.scale(WORKERS)
+wait_until("the lost job is replaced", lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == WORKERS)
 assert client.submit(sum, range(13)).result(timeout=60) == 78
 
 cluster.adapt(minimum=0, maximum=3)

@@ -8,8 +8,6 @@ for role in SCHEDULER WORKER CLIENT; do
     export "${tls}__${role}__CERT=$PWD/cert.pem" "${tls}__${role}__KEY=$PWD/key.pem"
 done
 export DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME=tls DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
-export "DASK_DISTRIBUTED__NANNY__PRELOAD=['$PWD/casa_dask_tls.py']" "DASK_DISTRIBUTED__WORKER__PRELOAD=['$PWD/casa_dask_tls.py']"
-export "DASK_DISTRIBUTED__CLIENT__PRELOAD=['$PWD/casa_dask_tls.py']"
 # XRootD's client takes a token only from a file that nobody else can read.
 if [ -f bearer_token ]; then
     chmod 600 bearer_token

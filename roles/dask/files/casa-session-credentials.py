@@ -27,7 +27,7 @@ from pathlib import Path
 
 SESSIONS = Path("/run/casa-sessions")
 SETTINGS = Path("/etc/casa-install/session-credentials.json")
-WORKER = [Path("/usr/local/libexec") / name for name in ("casa-dask-worker.sh", "casa_dask_tls.py")]
+WORKER = Path("/usr/local/libexec/casa-dask-worker.sh")
 SECTIONS = ("HTCONDOR", "LOCALHOST", "COFFEA_CASA")
 DAY = 86400
 LOGS = "dask-worker-logs"
@@ -149,7 +149,7 @@ def environment(directory: Path, home: Path) -> dict[str, str]:
         names |= {f"{role}__CERT": dask / "cert.pem", f"{role}__KEY": dask / "key.pem"}
     told = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(path) for name, path in names.items()}
     told |= {f"DASK_JOBQUEUE__{name}__LOG_DIRECTORY": str(home / LOGS) for name in SECTIONS}
-    files = [*WORKER, *(dask / name for name in ("ca.pem", "cert.pem", "key.pem"))]
+    files = [WORKER, *(dask / name for name in ("ca.pem", "cert.pem", "key.pem"))]
     token = directory / "bearer_token"
     if token.exists():
         files.append(token)

@@ -1,4 +1,4 @@
-"""Dask loads it into schedulers, nannies, workers and clients (``preload`` in /etc/dask/casa.yaml): a guard of TLS.
+"""Dask loads it into schedulers, nannies, workers and clients (``preload`` in etc/dask): a guard of TLS.
 
 OpenSSL wants its queue of errors to be empty before it reads or writes (SSL_get_error(3)). Python leaves an entry there
 when a peer goes away: the next read on any other connection of that thread then fails with BrokenPipeError. So
