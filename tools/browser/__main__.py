@@ -10,6 +10,7 @@ from casa_install.errors import CasaError
 from tools.browser import scenes
 from tools.browser.chromium import chromium, place
 
+SCENES = ("trust", "pages", "refused", "login", "analysis", "together")
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,7 +20,9 @@ def main() -> None:
     asked.add_argument("--lab", default="lab", help="the lab's name")
     asked.add_argument("--images", type=Path, help="a directory for screenshots")
     asked.add_argument("--notebook", type=Path, default=ROOT / "examples" / "histogram.ipynb")
-    asked.add_argument("scene", nargs="+", choices=["trust", "pages", "refused", "login", "analysis"])
+    asked.add_argument(
+        "scene", nargs="+", choices=["trust", "pages", "refused", "login", "analysis", "together"]
+    )
     given = asked.parse_args()
     where = place(given.lab)
     if "trust" in given.scene:

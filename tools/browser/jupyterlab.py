@@ -91,7 +91,7 @@ class JupyterLab:
     def await_end(self, name: str) -> list[dict[str, Any]]:
         """Wait until every cell has run; the outputs of all cells, as the server has them.
 
-        JupyterLab takes cells that are far off the screen out of the page, so the saved file is what is asked.
+        JupyterLab takes cells that are far off the screen out of the page: the saved file is asked.
 
         Raises:
             AssertionError: A cell failed, or the notebook did not end in time.
@@ -149,7 +149,11 @@ class JupyterLab:
         while f"Number of Workers: {workers}" not in entry.inner_text():
             assert time.monotonic() < deadline, f"no {workers} workers: {entry.inner_text()}"
             self.page.wait_for_timeout(1000)
-            self.dask_panel().get_by_role("button", name="Refresh Cluster List").click()
+            self.dask_refresh()
+
+    def dask_refresh(self) -> None:
+        """Ask what the clusters are like now."""
+        self.dask_panel().get_by_role("button", name="Refresh Cluster List").click()
 
     def dashboard(self, entry: Locator, plot: str) -> FrameLocator:
         """One of a cluster's plots, as a panel of JupyterLab.

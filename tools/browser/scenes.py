@@ -131,3 +131,43 @@ def watch(window: JupyterLab, visit: Visit, say: Say) -> None:
     visit.picture("dask-panel")
     say(f"the Dask panel and the dashboard show {WORKERS} workers")
     window.dask_shutdown(entry)
+
+
+def together(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
+    """Two users at once: each has a cluster with workers while the other has one."""
+    visits = [Visit(browser, where, name, images) for name in (USER, OTHER)]
+    try:
+        windows = []
+        for visit in visits:
+            visit.reach_lab()
+            windows.append(JupyterLab(visit))
+            windows[-1].begin()
+        entries = [window.dask_new() for window in windows]
+        for window, entry in zip(windows, entries, strict=True):
+            window.dask_scale(entry, WORKERS)
+        for window, entry in zip(windows, entries, strict=True):
+            window.dask_refresh()
+            expect(entry).to_contain_text(f"Number of Workers: {WORKERS}")
+        say(f"{USER} and {OTHER} have {WORKERS} workers each at the same time")
+        for window, entry in zip(windows, entries, strict=True):
+            window.dask_shutdown(entry)
+        for visit in visits:
+            visit.log_out()
+    finally:
+        for visit in visits:
+            visit.close()
+
+
+def times(browser: Browser, where: Place, say: Say, *, visits: int = 10) -> list[float]:
+    """Seconds from the provider's form to JupyterLab, the server being stopped before each."""
+    found = []
+    for _ in range(visits):
+        visit = Visit(browser, where, USER)
+        try:
+            found.append(visit.reach_lab())
+            say(f"login to JupyterLab in {found[-1]:.1f} s")
+            visit.stop_server()
+            visit.log_out()
+        finally:
+            visit.close()
+    return found

@@ -1,0 +1,35 @@
+"""As root: run a program inside somebody's session, where a terminal of JupyterLab would run it.
+
+Arguments: account, program, its arguments. It gets the session's environment, cgroup and view of the file
+system, and the account's rights.
+"""
+
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+name, *words = sys.argv[1:]
+account = pwd.getpwnam(name)
+unit = f"casa-session-{name}.service"
+shown = subprocess.run(
+    ["systemctl", "show", "-p", "MainPID", "-p", "ControlGroup", unit],
+    check=True,
+    capture_output=True,
+    text=True,
+)
+known = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+main = known["MainPID"]
+if main == "0":
+    sys.exit(f"{unit} does not run")
+given = Path(f"/proc/{main}/environ").read_bytes().decode().split("\0")
+environment = dict(entry.split("=", 1) for entry in given if entry)
+Path(f"/sys/fs/cgroup{known['ControlGroup']}/cgroup.procs").write_text(str(os.getpid()))
+with Path(f"/proc/{main}/ns/mnt").open() as view:
+    os.setns(view.fileno(), os.CLONE_NEWNS)
+os.initgroups(name, account.pw_gid)
+os.setgid(account.pw_gid)
+os.setuid(account.pw_uid)
+os.chdir(account.pw_dir)
+os.execvpe(words[0], words, environment)  # noqa: S606 - becomes the program
