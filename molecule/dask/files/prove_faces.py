@@ -46,7 +46,6 @@ with subprocess.Popen(
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
 ) as lab:
-
     def ask(method: str, path: str, **body: object) -> object:
         """Ask the panel's side of the Jupyter server."""
         request = urllib.request.Request(  # noqa: S310

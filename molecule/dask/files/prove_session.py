@@ -68,9 +68,7 @@ assert digest == hashlib.sha256(token.encode()).hexdigest(), "the worker has ano
 assert mode == "0o600", mode
 assert link.startswith("/user/ada/proxy/") and link.endswith("/status"), link
 print("a worker of a session has its token, and the dashboard is behind the hub:", link)
-said = subprocess.run(
-    ["grep", "-rlF", token, "/home/ada", "/var/log/condor"], capture_output=True, text=True, check=False
-)
+said = subprocess.run(["grep", "-rlF", token, "/home/ada", "/var/log/condor"], capture_output=True, text=True, check=False)
 assert not said.stdout, said.stdout
 
 # A new session has new files; after it nothing is left, whatever the user put there.

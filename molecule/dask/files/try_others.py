@@ -28,10 +28,7 @@ for address in (other["scheduler"], *other["workers"]):
             raise SystemExit(f"{address} let us in {way}")
 
 # Somebody who does not care whom they talk to: the other side must refuse.
-tls = (
-    os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT"],
-    os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"],
-)
+tls = os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT"], os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"]
 for address in (other["scheduler"], *other["workers"]):
     host, port = address.removeprefix("tls://").split(":")
     for files, alert in ((tls, "UNKNOWN_CA"), (None, "CERTIFICATE_REQUIRED")):
@@ -40,10 +37,7 @@ for address in (other["scheduler"], *other["workers"]):
         context.verify_mode = ssl.CERT_NONE
         if files:
             context.load_cert_chain(*files)
-        with (
-            socket.create_connection((host, int(port)), timeout=20) as plain,
-            context.wrap_socket(plain) as stream,
-        ):
+        with socket.create_connection((host, int(port)), timeout=20) as plain, context.wrap_socket(plain) as stream:
             try:
                 got = stream.recv(1)
             except ssl.SSLError as error:

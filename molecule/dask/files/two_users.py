@@ -21,15 +21,10 @@ def login(user: str, script: str) -> subprocess.Popen[str]:
 holders = {user: login(user, "hold_cluster.py") for user in USERS}
 try:
     said = {user: holder.stdout.readline() for user, holder in holders.items() if holder.stdout}
-    print(
-        {user: json.loads(line)["hosts"] for user, line in said.items()},
-        "are the hosts of workers of both at once",
-    )
+    print({user: json.loads(line)["hosts"] for user, line in said.items()}, "are the hosts of workers of both at once")
     shares = subprocess.run(
         ["condor_userprio", "-all", "-af", "Name", "ResourcesUsed"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
+        capture_output=True, text=True, check=False,
     )
     print("shares:", shares.stdout.split("\n"))
     for user, other in (USERS, USERS[::-1]):

@@ -42,9 +42,7 @@ class Forms(HTMLParser):
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
         if tag == "form":
-            self.forms.append(
-                {"action": found.get("action", ""), "method": found.get("method", "get"), "fields": {}}
-            )
+            self.forms.append({"action": found.get("action", ""), "method": found.get("method", "get"), "fields": {}})
         elif tag == "input" and self.forms and found.get("name"):
             self.forms[-1]["fields"][found["name"]] = found.get("value") or ""
         elif tag == "a" and found.get("href"):
@@ -211,23 +209,9 @@ class Channel:
 
     def execute(self, code):
         identity = uuid.uuid4().hex
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": False,
-            "allow_stdin": False,
-            "stop_on_error": True,
-        }
-        header = {
-            "msg_id": identity,
-            "msg_type": "execute_request",
-            "username": "",
-            "session": identity,
-            "version": "5.3",
-        }
-        self.send(
-            {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
-        )
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
+        header = {"msg_id": identity, "msg_type": "execute_request", "username": "", "session": identity, "version": "5.3"}
+        self.send({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"})
         printed = ""
         while True:
             said = self.receive()

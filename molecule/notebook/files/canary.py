@@ -24,23 +24,9 @@ unit = pathlib.Path("/sys/fs/cgroup/system.slice/casa-session-ada.service/cgroup
 wanted["the token of ada's session"] = token
 assert all(len(secret) >= 8 for secret in wanted.values()), [name for name in wanted if len(wanted[name]) < 8]
 
-MAY = re.compile(
-    r"/etc/casa-hub/secrets/[a-z_]+$|/run/casa-proxy-secrets/token$|/run/casa-session-ada/|/home/ada/"
-)
+MAY = re.compile(r"/etc/casa-hub/secrets/[a-z_]+$|/run/casa-proxy-secrets/token$|/run/casa-session-ada/|/home/ada/")
 found = []
-for top in (
-    "/var/log",
-    "/var/lib",
-    "/run",
-    "/etc",
-    "/tmp",
-    "/var/tmp",
-    "/root",
-    "/home",
-    "/opt/casa/proxy",
-    "/usr/local",
-    "/srv/people",
-):
+for top in ("/var/log", "/var/lib", "/run", "/etc", "/tmp", "/var/tmp", "/root", "/home", "/opt/casa/proxy", "/usr/local", "/srv/people"):
     for path in pathlib.Path(top).rglob("*"):
         if path.is_symlink() or not path.is_file() or str(path).startswith("/run/credentials"):
             continue
@@ -59,9 +45,7 @@ for process in pathlib.Path("/proc").glob("[0-9]*"):
         data = (process / "cmdline").read_bytes()
     except OSError:
         continue
-    found += [
-        f"{what} in the arguments of {process.name}" for what, secret in wanted.items() if secret in data
-    ]
+    found += [f"{what} in the arguments of {process.name}" for what, secret in wanted.items() if secret in data]
 for path in SECRETS.iterdir():
     if path.stat().st_mode & 0o777 != 0o600 or path.stat().st_uid != 0:
         found.append(f"{path} is not of root alone")

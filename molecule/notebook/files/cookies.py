@@ -26,9 +26,7 @@ opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context
 
 def who(key, seconds):
     cookie = create_signed_value(key, NAME, identity, clock=lambda: time.time() - seconds).decode()
-    request = urllib.request.Request(
-        "https://nb.casa.test/hub/home", headers={"Cookie": f'{NAME}="{cookie}"'}
-    )
+    request = urllib.request.Request("https://nb.casa.test/hub/home", headers={"Cookie": f'{NAME}="{cookie}"'})
     try:
         page = opener.open(request)
     except urllib.error.HTTPError as answer:

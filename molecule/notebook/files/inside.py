@@ -73,11 +73,7 @@ for path in glob.glob("/proc/[0-9]*/environ"):
     if os.stat(path).st_uid not in (os.getuid(),) and can_read(path):
         print("she can read", path)
 
-for words in (
-    ["sudo", "-n", "true"],
-    ["systemctl", "stop", "casa-session-ada.service"],
-    ["systemctl", "stop", "casa-hub.service"],
-):
+for words in (["sudo", "-n", "true"], ["systemctl", "stop", "casa-session-ada.service"], ["systemctl", "stop", "casa-hub.service"]):
     try:
         done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL)
     except OSError:

@@ -76,12 +76,9 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
 
     def usage(*, signs: bool) -> x509.KeyUsage:
         no = dict.fromkeys(
-            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"),
-            False,
+            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
         )
-        return x509.KeyUsage(
-            digital_signature=True, key_cert_sign=signs, crl_sign=signs, decipher_only=False, **no
-        )
+        return x509.KeyUsage(digital_signature=True, key_cert_sign=signs, crl_sign=signs, decipher_only=False, **no)
 
     def certificate(which: int, *extensions: tuple[x509.ExtensionType, bool]) -> bytes:
         builder = (
@@ -92,9 +89,7 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(begin + timedelta(days=days, minutes=10))
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key()), critical=False
-            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), critical=False
             )
@@ -114,12 +109,7 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (usage(signs=False), True),
             (x509.ExtendedKeyUsage(both), False),
-            (
-                x509.SubjectAlternativeName(
-                    [x509.DNSName(name) for name in dict.fromkeys([*names, "localhost"])]
-                ),
-                False,
-            ),
+            (x509.SubjectAlternativeName([x509.DNSName(name) for name in dict.fromkeys([*names, "localhost"])]), False),
         ),
         "key.pem": keys[1].private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
