@@ -2,8 +2,8 @@
 
 Each `<name>.in` beside the locks of a role or scenario gives `<name>.txt`: exact versions with the digests of
 their files, for every Python release and platform below. Versions that are locked already stay unless
-`--upgrade` is given. The first line carries the month in which the lock last changed, which names what is made
-from it.
+`--upgrade` is given. The first line carries the month in which the lock last changed, which names what is
+made from it.
 """
 
 from __future__ import annotations

@@ -40,8 +40,9 @@ class FaultError(Exception):
 
 def versions(directory):
     """Names of the versions that are complete, the oldest first."""
-    markers = [(path.stat().st_mtime, path.parent.name) for path in directory.glob(f"*/{MARKER}")]
-    return [name for _, name in sorted(markers) if VERSION.fullmatch(name)]
+    markers = [path for path in directory.glob(f"*/{MARKER}") if not path.parent.is_symlink()]
+    names = [path.parent.name for path in sorted(markers, key=lambda path: path.stat().st_mtime)]
+    return [name for name in names if VERSION.fullmatch(name)]
 
 
 def current(directory):
