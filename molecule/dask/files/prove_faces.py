@@ -64,13 +64,14 @@ with subprocess.Popen(
                 break
             except OSError:
                 time.sleep(0.5)
-        model = ask("PUT", "/mine")
+        model = ask("PUT", "")
         assert isinstance(model, dict) and model["scheduler_address"].startswith("tls://"), model
         assert model["adapt"] == {"minimum": 0, "maximum": 100}, model
-        ask("PATCH", "/mine", workers=2)
+        mine = f"/{model['id']}"
+        ask("PATCH", mine, workers=2)
         with Client(model["scheduler_address"]) as client:
             prove(client, "NEW of JupyterLab's panel")
-        ask("DELETE", "/mine")
+        ask("DELETE", mine)
         assert ask("GET", "") == []
     finally:
         lab.terminate()

@@ -47,7 +47,7 @@ for address in (other["scheduler"], *other["workers"]):
                 raise SystemExit(f"{address} answered {got!r}")
 
 for job in other["jobs"]:
-    said = subprocess.run(["condor_rm", job], capture_output=True, text=True, check=False)  # noqa: S607
+    said = subprocess.run(["condor_rm", f"{job}.0"], capture_output=True, text=True, check=False)  # noqa: S607
     assert said.returncode != 0 and "ermission denied" in said.stdout + said.stderr, said
 print("refused to remove jobs")
 for file in other["files"]:

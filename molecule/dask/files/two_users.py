@@ -36,4 +36,5 @@ try:
         assert holder.returncode == 0, user
 finally:
     for holder in holders.values():
-        holder.kill()
+        if holder.poll() is None:
+            holder.kill()
