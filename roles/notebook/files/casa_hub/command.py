@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 1
             account = join(registry, options.issuer, options.subject, options.account)
             print(
-                f"{options.subject} of {options.issuer} has the account {account.name} from the next login on"
+                f"{options.subject} of {options.issuer} has {account.name} from the next login on"
             )
             return 0
         accounts = registry.read()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 FAILED = "The session ended while it started, or did not start in time. If it stays so, tell the admins."
 PATHS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 HARDENING = {
-    # With NoNewPrivileges (`disable_user_sudo`) nothing in a session can become more than its user. The rest of
-    # systemd's sandbox takes from services what users do not have, and parts of it break what they need:
+    # With NoNewPrivileges (`disable_user_sudo`) nothing in a session can become more than its user. The rest
+    # of systemd's sandbox takes from services what users do not have, and parts of it break what they need:
     # PrivateTmp HTCondor's FS authentication, which proves by a directory in the shared /tmp who somebody is;
     # mount namespaces autofs (CVMFS); PrivateDevices GPUs and FUSE; RestrictNamespaces Apptainer;
     # RestrictSUIDSGID directories of groups.
