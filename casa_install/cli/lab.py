@@ -15,6 +15,7 @@ from rich.table import Table
 from casa_install.errors import CasaError, ExitCode
 
 if TYPE_CHECKING:
+    from casa_install.lab.access import Access
     from casa_install.lab.machines import Running
 
 lab_app = typer.Typer(
@@ -30,6 +31,7 @@ InventoryOption = Annotated[
         "--inventory", "-i", help="Inventory to take the machines from.", show_default="inventories/lab"
     ),
 ]
+LabArgument = Annotated[str, typer.Argument(help="The lab's name, as `lab list` shows it.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="The lab's name, instead of the inventory's.")]
 
 
@@ -72,6 +74,9 @@ def lab_up(
     layout = read_layout(paths, name=name)
     running = machines.up(layout, image=image, report=_say)
     _print_table(running)
+    access = Access(layout.name)
+    if access.variables().get("lab_hubs"):
+        _say(_hub(access))
     if inventory is None and name is None:
         _say("Next: casa-install site.yml -i inventories/lab")
     else:
@@ -80,9 +85,7 @@ def lab_up(
 
 
 @lab_app.command("down")
-def lab_down(
-    lab: Annotated[str, typer.Argument(help="The lab's name, as `lab list` shows it.")] = "lab",
-) -> None:
+def lab_down(lab: LabArgument = "lab") -> None:
     """Remove a lab's machines, network and keys."""
     from casa_install.lab import machines
 
@@ -106,6 +109,29 @@ def lab_list(
         _say("there is no lab; `casa-install lab up` makes one")
 
 
+@lab_app.command("show")
+def lab_show(lab: LabArgument = "lab") -> None:
+    """Show a lab's hub, and who can log in there with which password."""
+    from casa_install.lab.access import Access
+
+    typer.echo(_hub(Access(lab)))
+
+
+@lab_app.command("browser", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab_browser(context: typer.Context, lab: LabArgument = "lab") -> None:
+    """Open a lab's hub in a Chromium of its own, which knows the lab's names and authorities."""
+    from casa_install.lab import browser, machines
+    from casa_install.lab.access import Access
+
+    access = Access(lab)
+    hubs = _hubs(access)
+    program = browser.require_browser()
+    home = browser.browser_home(access.browser, access.authorities)
+    addresses = {m.fqdn: m.address for m in machines.listing(machines.open_podman(), lab)}
+    argv = [program, *browser.browser_flags(addresses), *context.args, f"https://{hubs[0]}/"]
+    os.execve(program, argv, {**os.environ, "HOME": str(home)})  # noqa: S606 - becomes the browser
+
+
 @lab_app.command("ssh", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab_ssh(
     context: typer.Context,
@@ -119,6 +145,37 @@ def lab_ssh(
     if not config.exists():
         raise CasaError(f"there is no lab `{name}`", hint="casa-install lab up", exit_code=ExitCode.USAGE)
     os.execvp("ssh", ["ssh", "-F", str(config), machine, *context.args])  # noqa: S606, S607 - becomes ssh
+
+
+def _hubs(access: Access) -> list[str]:
+    """Where the people of a lab log in.
+
+    Raises:
+        CasaError: Nowhere.
+    """
+    hubs: list[str] = access.variables().get("lab_hubs", [])
+    if not hubs:
+        raise CasaError(
+            f"the lab `{access.directory.name}` has no hub",
+            hint="give its inventory hosts in the groups `notebook` and `lab_origin`",
+            exit_code=ExitCode.USAGE,
+        )
+    return hubs
+
+
+def _hub(access: Access) -> str:
+    from casa_install.lab import machines
+    from casa_install.report.lab import hub_text
+
+    hubs, known = _hubs(access), access.variables()
+    running = machines.listing(machines.open_podman(), access.directory.name)
+    return hub_text(
+        access.directory.name,
+        hubs=hubs,
+        addresses={m.fqdn: m.address for m in running if m.fqdn in [*hubs, known["lab_origin_name"]]},
+        authorities=access.authorities,
+        people=known["lab_people"],
+    )
 
 
 def _print_table(running: list[Running]) -> None:

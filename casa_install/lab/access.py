@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from casa_install.errors import CasaError
+from casa_install.errors import CasaError, ExitCode
 
 
 def labs_directory() -> Path:
@@ -49,6 +49,7 @@ class Access:
         self.disks = self.directory / "disks"
         self.federation = self.directory / "federation"
         self.site_authority = self.directory / "site-ca"
+        self.browser = self.directory / "browser"
 
     def ensure_key(self) -> str:
         """The lab's public key; the pair is made when it is not there.
@@ -65,7 +66,7 @@ class Access:
                 raise CasaError(f"ssh-keygen could not make the lab's key: {done.stderr.strip()}")
         return self.key.with_suffix(".pub").read_text(encoding="ascii").strip()
 
-    def write(self, machines: list[Reached], variables: dict[str, str]) -> None:
+    def write(self, machines: list[Reached], variables: dict[str, Any]) -> None:
         """Write known_hosts, ssh_config and the inventory layer for these machines.
 
         The inventory layer lets a site rehearse its own inventory:
@@ -95,7 +96,7 @@ class Access:
         self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
         self._write_inventory(machines, variables)
 
-    def _write_inventory(self, machines: list[Reached], variables: dict[str, str]) -> None:
+    def _write_inventory(self, machines: list[Reached], variables: dict[str, Any]) -> None:
         """Only variables of hosts win over everything that a site may have set for its groups."""
         host_vars = self.inventory / "host_vars"
         host_vars.mkdir(parents=True, exist_ok=True)
@@ -114,11 +115,34 @@ class Access:
             path.write_text(yaml.safe_dump(reached, sort_keys=False), encoding="utf-8")
         hosts: dict[str, Any] = {"all": {"hosts": {machine.name: {} for machine in machines}}}
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-        group_vars = self.inventory / "group_vars" / "all"
-        group_vars.mkdir(parents=True, exist_ok=True)
-        known = group_vars / "federation.yml"
+        known = self._variables_file
+        known.parent.mkdir(parents=True, exist_ok=True)
         known.touch(mode=0o600)
         known.write_text(yaml.safe_dump(variables), encoding="utf-8")
+
+    @property
+    def _variables_file(self) -> Path:
+        return self.inventory / "group_vars" / "all" / "federation.yml"
+
+    def variables(self) -> dict[str, Any]:
+        """What every host of the inventory layer knows about the lab.
+
+        Raises:
+            CasaError: There is no such lab.
+        """
+        if not self._variables_file.exists():
+            raise CasaError(
+                f"there is no lab `{self.directory.name}`",
+                hint="casa-install lab up",
+                exit_code=ExitCode.USAGE,
+            )
+        found: dict[str, Any] = yaml.safe_load(self._variables_file.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def authorities(self) -> dict[str, Path]:
+        """Whose certificates the lab's servers have -> certificate file."""
+        return {"the hub": self.site_authority / "ca.pem", "the login": self.federation / "ca.pem"}
 
     def remove(self) -> None:
         """Delete all of it."""

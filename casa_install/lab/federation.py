@@ -87,16 +87,16 @@ class Federation:
             "clients": {CLIENT: self.client_secret},
             "scopes": SCOPES,
         }
-        _write(home / "issuer.json", json.dumps(settings, indent=2) + "\n")
+        write_private(home / "issuer.json", json.dumps(settings, indent=2) + "\n")
         return {
             "issuer.json": json.dumps(settings, indent=2) + "\n",
-            "key.pem": self._once(f"{issuer}/key.pem", lambda: private_key_pem(_new_key())),
+            "key.pem": self.once(f"{issuer}/key.pem", lambda: private_key_pem(_new_key())),
         }
 
     @property
     def client_secret(self) -> str:
         """The secret of the client `CLIENT` at the issuers' token endpoints."""
-        return self._once("client-secret", lambda: secrets.token_urlsafe(32))
+        return self.once("client-secret", lambda: secrets.token_urlsafe(32))
 
     def variables(self, fqdn: str) -> dict[str, str]:
         """What an inventory needs to know of the federation, whose first origin has this name."""
@@ -111,10 +111,11 @@ class Federation:
             "lab_client_secret": self.client_secret,
         }
 
-    def _once(self, name: str, make: Callable[[], str]) -> str:
+    def once(self, name: str, make: Callable[[], str]) -> str:
+        """A file of the federation; made when it is not there."""
         path = self.directory / name
         if not path.exists():
-            _write(path, make())
+            write_private(path, make())
         return path.read_text(encoding="ascii")
 
 
@@ -131,8 +132,8 @@ def kept_authority(directory: Path, name: str, domains: Iterable[str]) -> Author
     if certificate.exists() and key.exists():
         return load_authority(certificate.read_text(encoding="ascii"), key.read_text(encoding="ascii"))
     made = make_authority(name, domains=sorted(set(domains)), lifetime=LIFETIME, now=datetime.now(UTC))
-    _write(key, made.key_pem)
-    _write(certificate, made.certificate_pem, mode=0o644)
+    write_private(key, made.key_pem)
+    write_private(certificate, made.certificate_pem, mode=0o644)
     return made
 
 
@@ -145,7 +146,7 @@ def _new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _write(path: Path, text: str, mode: int = 0o600) -> None:
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Whole or not at all, and never readable by others in between."""
     partial = path.with_name(f".{path.name}.new")
     partial.unlink(missing_ok=True)

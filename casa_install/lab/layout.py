@@ -23,6 +23,9 @@ GROUPS_FILE = Path(__file__).with_name("groups.yml")
 ORIGIN_GROUP = "lab_origin"
 """Hosts of this group become the lab's federation. Only labs have it."""
 
+HUB_GROUP = "notebook"
+"""Hosts of this group are where the lab's people log in."""
+
 DEFAULT_SYSTEM = "debian-13"
 DEFAULT_DOMAIN = "casa.test"
 """`.test` never exists in the public DNS (RFC 6761)."""
@@ -40,6 +43,8 @@ class Machine:
         packages: Distribution packages in its image beyond those of every machine.
         disks: Its disks beyond the root file system.
         is_origin: Whether it is part of the federation that the lab plays.
+        is_hub: Whether people log in there through the lab's OpenID provider.
+        has_people: Whether the lab's people have accounts there, as a site's directory would give them.
     """
 
     name: str
@@ -49,6 +54,8 @@ class Machine:
     packages: tuple[str, ...] = ()
     disks: tuple[Disk, ...] = ()
     is_origin: bool = False
+    is_hub: bool = False
+    has_people: bool = False
 
     @property
     def domain(self) -> str:
@@ -120,6 +127,7 @@ def _machine(name: str, variables: dict[str, Any], groups: dict[str, dict[str, A
     domain = str(variables.get("site_domain", DEFAULT_DOMAIN))
     extras = yaml.safe_load(GROUPS_FILE.read_text(encoding="utf-8"))
     own = [extra for group, extra in extras.items() if name in members(groups, group)]
+    is_origin = name in members(groups, ORIGIN_GROUP)
     capabilities = [str(item) for item in variables.get("lab_capabilities", ())]
     capabilities += [item for extra in own for item in extra.get("capabilities", ())]
     return Machine(
@@ -129,5 +137,7 @@ def _machine(name: str, variables: dict[str, Any], groups: dict[str, dict[str, A
         capabilities=tuple(dict.fromkeys(capabilities)),
         packages=tuple(sorted({item for extra in own for item in extra.get("packages", ())})),
         disks=read_disks(name, variables.get("lab_disks", {})),
-        is_origin=name in members(groups, ORIGIN_GROUP),
+        is_origin=is_origin,
+        is_hub=name in members(groups, HUB_GROUP),
+        has_people=bool(variables.get("lab_accounts", members(groups, HUB_GROUP))) and not is_origin,
     )

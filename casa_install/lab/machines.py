@@ -6,13 +6,16 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from casa_install.errors import CasaError, ExitCode
 from casa_install.lab.access import Access, Reached, labs_directory
+from casa_install.lab.accounts import ensure_accounts
 from casa_install.lab.disks import attach, release
 from casa_install.lab.federation import Federation, kept_authority
+from casa_install.lab.fence import ensure_fence, remove_fence
 from casa_install.lab.image import ensure_image
+from casa_install.lab.login import Login
 from casa_install.lab.origin_machine import ensure_origin
 from casa_install.lab.podman import Podman, require_tools
 
@@ -78,6 +81,7 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
     }
     if podman.run("network", "exists", network_name(layout.name), check=False).returncode != 0:
         podman.run("network", "create", "--label", f"casa.lab={layout.name}", network_name(layout.name))
+    ensure_fence(podman, network_name(layout.name))
 
     def make(machine: Machine) -> None:
         if _ensure_started(podman, access, machine, images[machine.name]):
@@ -90,16 +94,17 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
         list(pool.map(make, layout.machines))
     running = listing(podman, layout.name)
     _write_hosts_files(podman, running)
+    ensure_accounts(podman, {container_name(layout.name, m.name) for m in layout.machines if m.has_people})
     known = _play_federation(podman, access, layout, report)
     access.write([_reached(podman, machine) for machine in running], known)
     return running
 
 
-def _play_federation(podman: Podman, access: Access, layout: Layout, report: Reporter) -> dict[str, str]:
+def _play_federation(podman: Podman, access: Access, layout: Layout, report: Reporter) -> dict[str, Any]:
     """Set the origins up; what an inventory has to know about them and about the lab's own authority."""
     domains = [machine.domain for machine in layout.machines]
     site = kept_authority(access.site_authority, "Casa lab site CA", domains)
-    known = {
+    known: dict[str, Any] = {
         "lab_site_ca_certificate": site.certificate_pem,
         # A throw-away key: a file of the lab, which goes with it.
         "lab_site_ca_key_file": str(access.site_authority / "ca.key"),
@@ -108,10 +113,11 @@ def _play_federation(podman: Podman, access: Access, layout: Layout, report: Rep
     if not origins:
         return known
     federation = Federation(access.federation, domains)
+    login = Login(federation, (m.fqdn for m in layout.machines if m.is_hub), origins[0].domain)
     for machine in origins:
         name = container_name(layout.name, machine.name)
-        ensure_origin(podman, name, machine.fqdn, federation, report=report)
-    return known | federation.variables(origins[0].fqdn)
+        ensure_origin(podman, name, machine.fqdn, federation, login, report=report)
+    return known | federation.variables(origins[0].fqdn) | login.variables(origins[0].fqdn)
 
 
 def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str) -> bool:
@@ -252,6 +258,7 @@ def down(lab: str, *, report: Reporter) -> int:
         )
     if podman.run("network", "exists", network_name(lab), check=False).returncode == 0:
         podman.run("network", "rm", network_name(lab))
+    remove_fence(network_name(lab))
     access = Access(lab)
     release(podman, access.disks)
     access.remove()

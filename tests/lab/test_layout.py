@@ -67,3 +67,19 @@ def test_error_disk_without_size(tmp_path: Path) -> None:
     path.write_text(INVENTORY.replace("{size: 1G}", "{path: /srv/x}"), encoding="utf-8")
     with pytest.raises(CasaError, match=r"`lab_disks` of the machine cache: `data.size` must be a number"):
         read_layout([path])
+
+
+def test_people_have_accounts_where_a_lab_has_a_hub(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yml"
+    path.write_text(INVENTORY, encoding="utf-8")
+    assert not [found.name for found in read_layout([path]).machines if found.has_people]
+    path.write_text(f"{INVENTORY}    notebook: {{hosts: {{nb1: }}}}\n", encoding="utf-8")
+    found = read_layout([path])
+    assert [one.name for one in found.machines if one.has_people] == ["cache", "ep1", "nb1"]
+    assert [one.name for one in found.machines if one.is_hub] == ["nb1"]
+
+
+def test_people_have_accounts_where_the_inventory_wants_them(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yml"
+    path.write_text(INVENTORY.replace("{ep1: }", "{ep1: {lab_accounts: true}}"), encoding="utf-8")
+    assert [found.name for found in read_layout([path]).machines if found.has_people] == ["ep1"]

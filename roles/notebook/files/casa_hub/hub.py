@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyterhub.app import JupyterHub
+from jupyterhub.handlers.base import BaseHandler
 
 from casa_hub import facility, host_accounts, login, sessions, units
 from casa_hub.allow import ADMINS
@@ -71,6 +72,10 @@ def _serve(c: Any, site: Settings, secrets: Secrets) -> None:
 
 
 def _lock_up(c: Any, site: Settings) -> None:
+    # JupyterHub 6.1.1 reads it before anything has set it where a browser's login has ended at the provider: the page
+    # is a 500 then, and nobody gets to the login page (jupyterhub/handlers/base.py, refresh_auth).
+    if not hasattr(BaseHandler, "_token_authenticated"):
+        BaseHandler._token_authenticated = False
     hub = c.JupyterHub
     hub.cookie_max_age_days = max(site.login.session_seconds / 86400, 1 / 24)
     hub.tornado_settings = {

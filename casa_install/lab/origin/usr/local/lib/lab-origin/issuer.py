@@ -105,7 +105,7 @@ class Issuer:
 
     def answer(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """What the token endpoint says: an HTTP status and its JSON (RFC 6749, sections 4.4 and 5.2)."""
-        name, secret = _credentials(form, authorization)
+        name, secret = credentials(form, authorization)
         known = self.clients.get(name)
         if known is None or not hmac.compare_digest(known.encode(), secret.encode()):
             return 401, {"error": "invalid_client"}
@@ -120,7 +120,7 @@ class Issuer:
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope}
 
 
-def _credentials(form: dict[str, str], authorization: str) -> tuple[str, str]:
+def credentials(form: dict[str, str], authorization: str) -> tuple[str, str]:
     """Client and secret from the header or the form (RFC 6749, section 2.3.1)."""
     kind, _, value = authorization.partition(" ")
     if kind.lower() != "basic":

@@ -31,5 +31,5 @@ mkdir -p /srv/origin/private
 echo 'outside the namespace' > /srv/origin/private/secret
 
 systemctl daemon-reload
-systemctl --quiet enable --now lab-issuer@site lab-issuer@foreign xrootd@lab xrootd@labtoken
+systemctl --quiet enable --now lab-issuer@site lab-issuer@foreign lab-login xrootd@lab xrootd@labtoken
 touch /etc/lab-issuer/ready

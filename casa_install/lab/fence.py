@@ -1,0 +1,69 @@
+"""Keeps a lab's network to its computer: it has passwords and keys that were made to be shown.
+
+Podman publishes no port, but a computer that forwards packets would carry those of a neighbour who routes
+to the lab's addresses. The rule stands in the table `mangle`, which is asked before podman's own rules.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+from casa_install.errors import CasaError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from casa_install.lab.podman import Podman
+
+CHAIN = ("-t", "mangle")
+
+
+def ensure_fence(podman: Podman, network: str) -> None:
+    """Drop what comes to a network from elsewhere, answers to its own questions excepted.
+
+    Args:
+        podman: How to reach podman.
+        network: The network's name.
+
+    Raises:
+        CasaError: The rule cannot be made.
+    """
+    (found,) = json.loads(podman.run("network", "inspect", network).stdout)
+    for subnet in found["subnets"]:
+        rule = fence(network, found["network_interface"], subnet["subnet"])
+        if _iptables([*CHAIN, "-C", *rule], check=False).returncode != 0:
+            _iptables([*CHAIN, "-A", *rule])
+
+
+def fence(network: str, bridge: str, subnet: str) -> list[str]:
+    """The rule (iptables-extensions(8)); what this computer itself sends is not forwarded, and gets in."""
+    return [
+        *("FORWARD", "!", "-i", bridge, "-d", subnet),
+        *("-m", "conntrack", "--ctstate", "NEW", "-m", "comment", "--comment", network, "-j", "DROP"),
+    ]
+
+
+def remove_fence(network: str) -> None:
+    """Take the rules of a network away again.
+
+    Raises:
+        CasaError: A rule cannot be removed.
+    """
+    for line in _iptables([*CHAIN, "-S", "FORWARD"]).stdout.splitlines():
+        rule = shlex.split(line)
+        if rule[0] == "-A" and "--comment" in rule and rule[rule.index("--comment") + 1] == network:
+            _iptables([*CHAIN, "-D", *rule[1:]])
+
+
+def _iptables(arguments: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    argv = ["iptables", "-w", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise CasaError(
+            f"the lab's network cannot be closed to other computers: {done.stderr.strip()}",
+            hint="iptables must work here: run the lab as root, with CAP_NET_ADMIN",
+        )
+    return done

@@ -1,0 +1,1 @@
+"""What a person does with a facility, done by a real browser: log in, work in JupyterLab, log out."""
