@@ -28,6 +28,7 @@ def test_there_are_roles_to_look_at() -> None:
         "analysis_env",
         "base",
         "htcondor",
+        "notebook",
         "trust",
         "xcache",
         "xcache_client",

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from casa_hub.settings import Secrets, Settings
 
 HUB_PORT = 8081
-HSTS = "max-age=31536000"
-"""A year, as RFC 6797 has in its examples; without subdomains, which may be somebody else's."""
 ADMIN_SCOPES = (
     "admin-ui",
     "delete:servers",
@@ -81,8 +79,8 @@ def _lock_up(c: Any, site: Settings) -> None:
     hub.tornado_settings = {
         # Lax, not Strict: the provider sends the browser back from another site.
         "cookie_options": {"secure": True, "samesite": "Lax"},
+        # Strict-Transport-Security is the proxy's, for all that it serves.
         "headers": {
-            "Strict-Transport-Security": HSTS,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
         },

@@ -23,21 +23,15 @@ from casa_hub import credentials, environment, units
 if TYPE_CHECKING:
     from casa_hub.settings import Profile, Session, Settings
 
+FAILED = "The session ended while it started, or did not start in time. If it stays so, tell the admins."
 PATHS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 HARDENING = {
-    # No PrivateTmp: HTCondor's FS authentication proves who somebody is by a directory in the shared /tmp.
-    # No PrivateDevices: GPUs and FUSE are devices. No RestrictNamespaces: Apptainer needs user namespaces.
+    # With NoNewPrivileges (`disable_user_sudo`) nothing in a session can become more than its user. The rest
+    # of systemd's sandbox takes from services what users do not have, and parts of it break what they need:
+    # PrivateTmp HTCondor's FS authentication, which proves by a directory in the shared /tmp who somebody is;
+    # mount namespaces autofs (CVMFS); PrivateDevices GPUs and FUSE; RestrictNamespaces Apptainer;
+    # RestrictSUIDSGID directories of groups.
     "CapabilityBoundingSet": "",
-    "LockPersonality": "yes",
-    "ProtectClock": "yes",
-    "ProtectControlGroups": "yes",
-    "ProtectHostname": "yes",
-    "ProtectKernelLogs": "yes",
-    "ProtectKernelModules": "yes",
-    "ProtectKernelTunables": "yes",
-    "ProtectSystem": "full",
-    "RestrictRealtime": "yes",
-    "RestrictSUIDSGID": "yes",
 }
 
 
@@ -100,12 +94,20 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
             await self.stop()
             return 1
         status: int | None = await super().poll()
+        if status is not None and self._start_pending:
+            # SystemdSpawner would wait for a unit that has failed until the time is over.
+            raise SessionError(FAILED)
         return status
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what JupyterHub keeps of a session when its spawn is complete, and when it has ended."""
+        state: dict[str, Any] = super().get_state()
+        return {**state, "seen_to_the_end": self._seen_to_the_end}
+
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up a session of an earlier hub. JupyterHub keeps the state of complete spawns only."""
+        """Take up a session of an earlier hub."""
         super().load_state(state)
-        self._seen_to_the_end = "unit_name" in state
+        self._seen_to_the_end = state.get("seen_to_the_end", False)
 
     def clear_state(self) -> None:
         """Forget an earlier session."""
@@ -155,8 +157,7 @@ class CasaSpawner(SystemdSpawner):  # type: ignore[misc]
                     "Port %s of the session of %s is taken by uid %s", self.port, self.user.name, owner
                 )
                 return False
-            if await super().poll() is not None:
-                return False
+            await self.poll()
             await asyncio.sleep(0.1)
         return False
 
@@ -173,6 +174,8 @@ def properties(session: Session) -> dict[str, str]:
         # Without it a session would push the host into swap instead of meeting its limit.
         "MemorySwapMax": "0",
         "KillMode": "mixed",
+        # A session that failed leaves no unit behind; its journal stays.
+        "CollectMode": "inactive-or-failed",
         "TimeoutStopSec": "20s",
     }
     return {**always, **(HARDENING if session.hardening else {})}
