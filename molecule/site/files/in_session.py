@@ -13,12 +13,8 @@ from pathlib import Path
 name, *words = sys.argv[1:]
 account = pwd.getpwnam(name)
 unit = f"casa-session-{name}.service"
-shown = subprocess.run(
-    ["systemctl", "show", "-p", "MainPID", "-p", "ControlGroup", unit],
-    check=True,
-    capture_output=True,
-    text=True,
-)
+ask = ["/usr/bin/systemctl", "show", "-p", "MainPID", "-p", "ControlGroup", unit]
+shown = subprocess.run(ask, check=True, capture_output=True, text=True)
 known = dict(line.split("=", 1) for line in shown.stdout.splitlines())
 main = known["MainPID"]
 if main == "0":

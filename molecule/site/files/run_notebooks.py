@@ -12,5 +12,6 @@ for path in sorted(Path(sys.argv[1]).glob("*.ipynb")):
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
     )
     client.execute()
-    pictures = sum("image/png" in out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", []))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
     print(path.name, "ran,", pictures, "pictures", flush=True)
