@@ -167,6 +167,7 @@ class OidcLogin(GenericOAuthenticator):  # type: ignore[misc]
         """Both answers must be of one person (OpenID Connect Core 1.0, section 5.3.2).
 
         The token came from the provider itself over TLS, which stands for its signature (section 3.1.3.7).
+        Its end is that of the moment of the login, and a refresh may see it later.
         """
         try:
             says = jwt.decode(id_token, options={"verify_signature": False, "verify_aud": False})
