@@ -1,7 +1,9 @@
 """Makes the lock files of what runs on hosts: `python -m tools.locks [--upgrade]`.
 
-Each `<name>.in` beside a role's locks gives `<name>.txt`: exact versions with the digests of their files, for every
-Python release and architecture in `TARGETS`. Versions that are locked already stay unless `--upgrade` is given.
+Each `<name>.in` beside the locks of a role or scenario gives `<name>.txt`: exact versions with the digests of
+their files, for every Python release and platform below. Versions that are locked already stay unless
+`--upgrade` is given. The first line carries the month in which the lock last changed, which names what is
+made from it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +24,7 @@ PLATFORMS = ("x86_64-manylinux_2_34", "aarch64-manylinux_2_34")
 
 def requirements() -> list[Path]:
     """Return what the lock files are made of."""
-    return sorted((ROOT / "roles").glob("*/files/locks/*.in"))
+    return sorted([*ROOT.glob("roles/*/files/locks/*.in"), *ROOT.glob("molecule/*/locks/*.in")])
 
 
 def uv() -> str:
@@ -42,6 +45,7 @@ def compile_lock(source: Path, lock: Path, *, upgrade: bool) -> None:
     Raises:
         subprocess.CalledProcessError: the requirements cannot be met together.
     """
+    before = lock.read_text(encoding="utf-8") if lock.exists() else ""
     command = [uv(), "pip", "compile", "--quiet", "--universal", "--python-version", PYTHONS[0]]
     command += [
         "--generate-hashes",
@@ -52,8 +56,11 @@ def compile_lock(source: Path, lock: Path, *, upgrade: bool) -> None:
     ]
     command += ["--output-file", str(lock), *(["--upgrade"] if upgrade else []), str(source)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    head = f"# Made from {source.name} by `python -m tools.locks`; do not edit.\n"
-    lock.write_text(head + lock.read_text(encoding="utf-8"), encoding="utf-8")
+    made = lock.read_text(encoding="utf-8")
+    head, _, body = before.partition("\n")
+    if body != made:
+        head = f"# {date.today():%Y.%m}, made from {source.name} by `python -m tools.locks`; do not edit."
+    lock.write_text(f"{head}\n{made}", encoding="utf-8")
 
 
 def require_wheels(lock: Path) -> None:

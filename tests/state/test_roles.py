@@ -24,4 +24,12 @@ def test_imperative_tasks_are_guarded_by_a_check(path: Path) -> None:
 
 
 def test_there_are_roles_to_look_at() -> None:
-    assert [path.parent.name for path in ROLES] == ["base", "htcondor", "trust", "xcache", "xcache_client"]
+    assert [path.parent.name for path in ROLES] == [
+        "analysis_env",
+        "base",
+        "htcondor",
+        "notebook",
+        "trust",
+        "xcache",
+        "xcache_client",
+    ]
