@@ -107,6 +107,9 @@ def judge_hubs(tried: Mapping[str, Mapping[str, Any]]) -> list[Result]:
 
 
 def _on_host(host: str, found: Mapping[str, Any]) -> Iterator[Result]:
+    if not found["installed"]:
+        yield _PAGE.result(host, passed=False, found="no hub is installed there")
+        return
     page = found["page"]
     yield _PAGE.result(host, page["status"] == 200, page["fault"] or f"status {page['status']}")
     answers = page["status"] == 200

@@ -144,6 +144,10 @@ def in_force():
 def main(arguments):
     """Print what was found."""
     given = dict(word.split("=", 1) for word in arguments)
+    print("casa-install answer 1")
+    if not SETTINGS.is_file() or not PROXY.is_file():
+        print(json.dumps({"notebook_tried": {"installed": False}}))
+        return
     url = urllib.parse.urlsplit(json.loads(SETTINGS.read_text())["url"])
     proxy = json.loads(PROXY.read_text())
     page = get(url, given["ca"], "/hub/login")
@@ -152,6 +156,7 @@ def main(arguments):
     # The hub's own port, and those of the proxy that are for this host only.
     ports = [8081, proxy.get("api_port", 8001), *filter(None, [proxy.get("metrics_port")])]
     found = {
+        "installed": True,
         "page": {key: page[key] for key in ("fault", "status")},
         "hsts": page["headers"].get("strict-transport-security", ""),
         "hsts_wanted": proxy.get("hsts_seconds", 0) > 0,
@@ -164,7 +169,6 @@ def main(arguments):
         "sessions": sessions(),
         "loose": loose(),
     }
-    print("casa-install answer 1")
     print(json.dumps({"notebook_tried": found}))
 
 

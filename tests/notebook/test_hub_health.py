@@ -198,6 +198,12 @@ def test_a_hub_that_is_down_refuses_nothing(tried: Answers) -> None:
         assert _verdicts(down)[name] == "not verified here"
 
 
+def test_a_host_without_its_hub_is_said() -> None:
+    assert _failed({"nb": {"notebook_tried": {"installed": False}}}) == [
+        ("the hub answers over HTTPS", "no hub is installed there")
+    ]
+
+
 def test_other_hosts_are_not_judged() -> None:
     assert judge_hubs({"cm1": {"ready": {}}}) == []
 
