@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Everything that the hub must refuse, tried from another machine of the network.
 
-PASSWORDS is a JSON object, name to password. ada has a session. Prints JSON: name of the case to what was wrong,
-empty where all was refused.
+PASSWORDS is a JSON object, name to password. ada has a session. Prints JSON: name of the case to what was
+wrong, empty where all was refused.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -67,7 +68,9 @@ def forget_the_hub(browser):
 def raw(target, headers, port=443):
     """Ask for exactly this target, and return status, headers and text without following anything."""
     if port == 443:
-        link = http.client.HTTPSConnection("nb.casa.test", context=ssl.create_default_context(cafile=AUTHORITIES))
+        link = http.client.HTTPSConnection(
+            "nb.casa.test", context=ssl.create_default_context(cafile=AUTHORITIES)
+        )
     else:
         link = http.client.HTTPConnection("nb.casa.test", port)
     link.putrequest("GET", target, skip_host="Host" in headers)
@@ -110,7 +113,12 @@ def another_users_server():
     browser, page = person("emmy")
     if page.status != 200:
         yield f"emmy cannot log in: {page.status}"
-    for path in ("/user/ada/lab", "/user/ada/api/contents", "/user/ada/api/kernels", "/user/ada/files/.bashrc"):
+    for path in (
+        "/user/ada/lab",
+        "/user/ada/api/contents",
+        "/user/ada/api/kernels",
+        "/user/ada/files/.bashrc",
+    ):
         page = browser.open(path)
         if page.status not in (403, 404):
             yield f"{path} gave emmy {page.status} {page.url}"
@@ -144,7 +152,13 @@ def an_admin_in_anothers_session():
 
 
 def api_without_a_token():
-    for value in (None, "token ", "token 0123456789abcdef0123456789abcdef", "Bearer null", "Basic YWRhOmFkYQ=="):
+    for value in (
+        None,
+        "token ",
+        "token 0123456789abcdef0123456789abcdef",
+        "Bearer null",
+        "Basic YWRhOmFkYQ==",
+    ):
         browser = Browser(AUTHORITIES)
         headers = {"Authorization": value} if value else {}
         for path in ("users", "users/ada", "user", "groups", "services", "proxy", "info", "users/ada/tokens"):
@@ -159,7 +173,13 @@ def api_without_a_token():
 
 def login_state():
     browser = Browser(AUTHORITIES)
-    for query in ("", "?code=x", "?code=x&state=y", "?error=access_denied", "?code=x&state=eyJ9&iss=https://evil.example"):
+    for query in (
+        "",
+        "?code=x",
+        "?code=x&state=y",
+        "?error=access_denied",
+        "?code=x&state=eyJ9&iss=https://evil.example",
+    ):
         page = browser.open("/hub/oauth_callback" + query)
         if page.status not in (400, 403):
             yield f"a callback {query!r} gave {page.status}"
@@ -168,22 +188,22 @@ def login_state():
     forget_the_hub(browser)
     answers = []
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def note(request):
         if "/hub/oauth_callback" in request.full_url:
             answers.append(request.full_url)
-            raise Stop
+            raise StopError
         return request
 
-    handler = type("Note", (urllib.request.BaseHandler,), {"https_request": lambda _, request: note(request)})()
+    handler = type(
+        "Note", (urllib.request.BaseHandler,), {"https_request": lambda _, request: note(request)}
+    )()
     handler.handler_order = 1
     browser.opener.add_handler(handler)
-    try:
+    with contextlib.suppress(StopError):
         browser.login("emmy", PASSWORDS["emmy"])
-    except Stop:
-        pass
     del BROWSERS["emmy"]
     if not answers:
         yield "the provider gave no answer to steal"
@@ -198,7 +218,9 @@ def login_state():
 
 def open_redirect():
     browser, _ = person("emmy")
-    cookies = "; ".join(f"{c.name}={c.value}" for c in browser.jar if c.domain.startswith("nb") and c.path == "/hub/")
+    cookies = "; ".join(
+        f"{c.name}={c.value}" for c in browser.jar if c.domain.startswith("nb") and c.path == "/hub/"
+    )
     for way in NEXT:
         quoted = urllib.parse.quote(way, safe="")
         for headers in ({"Cookie": cookies}, {}):
@@ -214,7 +236,13 @@ def open_redirect():
             continue
         if not page.url.startswith(HUB + "/"):
             yield f"a login with {way!r} ended at {page.status} {page.url}"
-    for target in ("//evil.example", "//evil.example/", "/hub//evil.example", "//evil.example/%2e%2e", "/\\evil.example/"):
+    for target in (
+        "//evil.example",
+        "//evil.example/",
+        "/hub//evil.example",
+        "//evil.example/%2e%2e",
+        "/\\evil.example/",
+    ):
         for port in (443, 80):
             status, said, _ = raw(target, {}, port)
             if leads_away(said.get("Location") or "/"):
@@ -261,7 +289,10 @@ def old_tls():
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     try:
-        with socket.create_connection(("nb.casa.test", 443)) as link, context.wrap_socket(link, server_hostname="nb.casa.test"):
+        with (
+            socket.create_connection(("nb.casa.test", 443)) as link,
+            context.wrap_socket(link, server_hostname="nb.casa.test"),
+        ):
             yield "TLS 1.1 is taken"
     except (ssl.SSLError, OSError):
         pass

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Builds what hub and proxy run, each version beside the others: ``casa-hub-software HUB PROXY OPTIONS``.
 
-HUB and PROXY are the wanted versions. OPTIONS is a JSON object with words for `pip` and for `npm`. What is fetched is
-checked by the digests of the lock files. A link is switched when its version is whole, and the version before is kept,
-so that a hub that restarts meanwhile finds what it had.
+HUB and PROXY are the wanted versions. OPTIONS is a JSON object with words for `pip` and for `npm`. What is
+fetched is checked by the digests of the lock files. A link is switched when its version is whole, and the
+version before is kept, so that a hub that restarts meanwhile finds what it had.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ root = os.path.realpath({link!r})
 packages = os.path.join(root, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
 if packages not in sys.path:
     site.addsitedir(packages)
-    site.PREFIXES.append(root)
 os.environ[{variable!r}] = os.path.dirname(os.path.abspath(__file__))
 # Workers have no home directory of the user: they run the shared environment's own interpreter.
 for name in ("HTCONDOR", "COFFEA_CASA"):
@@ -117,13 +116,18 @@ def kernel(name: str) -> Path:
 
 
 def make(name: str) -> None:
-    """Make an environment and its kernel; an existing one is left alone."""
+    """Make an environment and its kernel; the packages of an existing one stay."""
     target = home(name)
     python = target / "bin/python"
     subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
     packages = next(target.glob(f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"))
     hook = HOOK.format(link=str(ROOT.parent / "current"), variable=VARIABLE)
     (packages / "_casa_shared.py").write_text(hook, encoding="utf-8")
+    # Dask reads its settings below the prefix of the environment that it runs in.
+    settings = target / "etc/dask"
+    settings.parent.mkdir(exist_ok=True)
+    if not settings.is_symlink():
+        settings.symlink_to(ROOT.parent / "current/etc/dask")
     # A line of a `.pth` file that begins with import is run (module `site`).
     (packages / "_casa_shared.pth").write_text("import _casa_shared\n", encoding="utf-8")
     kernel(name).mkdir(parents=True, exist_ok=True)
