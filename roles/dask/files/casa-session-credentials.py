@@ -148,6 +148,11 @@ def make(directory: Path, who: pwd.struct_passwd, token: bytes | None, *, keep: 
         for name, data in tls_files(days, names, who.pw_name).items():
             write(dask / name, data)
         write(expiry, f"{time.time() + days * DAY:.0f}\n".encode())
+    # The names by which coffea-casa's images know them.
+    links = {"hostcert.pem": "cert.pem", "hostkey.pem": "key.pem", "access_token": "../bearer_token"}
+    for name, target in links.items():
+        if not (dask / name).is_symlink():
+            (dask / name).symlink_to(target)
     if token:
         write(directory / "bearer_token", token)
 
@@ -161,11 +166,14 @@ def environment(directory: Path, home: Path) -> dict[str, str]:
     told = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(path) for name, path in names.items()}
     told |= {f"DASK_JOBQUEUE__{name}__LOG_DIRECTORY": str(home / LOGS) for name in SECTIONS}
     files = [WORKER, *(dask / name for name in ("ca.pem", "cert.pem", "key.pem"))]
+    images = [dask / name for name in ("ca.pem", "hostcert.pem", "hostkey.pem")]
     token = directory / "bearer_token"
     if token.exists():
         files.append(token)
+        images.append(dask / "access_token")
         told["BEARER_TOKEN_FILE"] = str(token)
-    return told | {"CASA_WORKER_FILES": ",".join(map(str, files))}
+    names = {"CASA_WORKER_FILES": files, "CASA_DOCKER_FILES": images}
+    return told | {name: ",".join(map(str, paths)) for name, paths in names.items()}
 
 
 def own_directory(who: pwd.struct_passwd) -> Path:
