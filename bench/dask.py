@@ -1,7 +1,7 @@
-"""How long users wait for Dask workers on a warm pool: from `HTCondorCluster()` to the first and to all of them.
+"""How long users wait for Dask workers on a warm pool: from `HTCondorCluster()` to the first and to all.
 
-One cluster after another, in a login of a user on the access point of a running lab, reached over SSH. The
-clusters' own time counts from the call to `HTCondorCluster` on; starting Python and importing Dask before it does not.
+One cluster after another, in a login of a user on the access point of a running lab, reached over SSH. Time
+counts from the call to `HTCondorCluster` on; starting Python and importing Dask before it does not.
 """
 
 from __future__ import annotations
@@ -47,9 +47,8 @@ def main() -> None:
         sys.exit(f"no clusters on {given.host}: {done.stderr.strip()[-2000:]}")
     # The first warms the pool: nobody held a claim before it, and files were read for the first time.
     warm, *waited = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    print(
-        f"{len(waited)} clusters of {given.workers} workers; the first (not counted) {warm[0]:.1f} s, {warm[1]:.1f} s"
-    )
+    print(f"{len(waited)} clusters of {given.workers} workers each")
+    print(f"  before them one that is not counted: {warm[0]:.1f} s, {warm[1]:.1f} s")
     for name, place in (("first worker", 0), ("all workers", 1)):
         times = sorted(one[place] for one in waited)
         print(f"  {name}: p50 {percentile(times, 50):.1f} s, p95 {percentile(times, 95):.1f} s")

@@ -35,7 +35,7 @@ def test_settings_are_as_reviewed(
 
 
 def test_every_section_has_every_key_that_the_first_has(templar: Callable[..., Templar]) -> None:
-    """dask-jobqueue has defaults for its own sections only: a key that is missing in another is a KeyError."""
+    """dask-jobqueue has defaults for its own sections only: a key missing in another is a KeyError."""
     sections = yaml.safe_load(rendered(templar(), "casa.yaml"))["jobqueue"]
     wanted = set(sections["htcondor"])
     assert {name: wanted - set(section) for name, section in sections.items()} == {
