@@ -89,6 +89,16 @@ def test_job_settings_are_as_reviewed_and_have_no_inline_comment(family: str) ->
     ]
 
 
+@each_family
+def test_sessions_get_the_same(family: str) -> None:
+    assert rendered("xcache.env", family, **GRID).splitlines()[1:] == [
+        "X509_CERT_DIR=/etc/grid-security/certificates",
+        f"X509_CERT_FILE={STORES[family]}",
+        "XCACHE_HOST=cache1.t3.example.edu",
+        "XCACHE_PORT=1094",
+    ]
+
+
 def test_the_shell_takes_the_file() -> None:
     script = rendered("casa-xcache.sh") + 'echo "$XCACHE_HOST $XCACHE_PORT"\n'
     done = subprocess.run(

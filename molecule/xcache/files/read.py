@@ -42,6 +42,9 @@ def read(path, digest):
             text=True,
             timeout=float(seconds),
             check=False,
+            # SIGPIPE stays ignored, as it is in every Python program that reads: a server that dies while TLS
+            # is being set up otherwise ends xrdcp by that signal (seen with XRootD 5.8.1).
+            restore_signals=False,
         )
         took = time.monotonic() - begun
         right = False
