@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help lab lab-down test test-all unit lint bench bench-xcache docs setup packages clean
+.PHONY: help lab lab-down test test-all unit lint bench bench-dask bench-xcache docs setup packages clean
 
 help:
 	@echo "make lab       build a small site on this computer and install it (root)"
@@ -15,6 +15,7 @@ help:
 	@echo "make unit      the tests that need neither machines nor root"
 	@echo "make bench     what a run costs on one host, against plain tasks, how long a job waits in the lab, and a person for JupyterLab (root)"
 	@echo "make bench-xcache  what a warm cache serves, against its origin (root; after molecule converge -s xcache)"
+	@echo "make bench-dask    how long Dask workers take on a warm pool (root; after make lab)"
 	@echo "make docs      write the generated pages anew"
 
 lab: packages $(VENV)/.ready
@@ -48,6 +49,10 @@ bench: packages $(VENV)/.ready
 # Needs the machines of `molecule converge -s xcache`.
 bench-xcache: packages $(VENV)/.ready
 	python bench/xcache.py
+
+# Needs the lab, or with LAB=molecule-dask the machines of `molecule converge -s dask`.
+bench-dask: packages $(VENV)/.ready
+	python bench/dask.py --name $(or $(LAB),lab)
 
 docs: $(VENV)/.ready
 	python -m tools.docs

@@ -27,6 +27,7 @@ def test_there_are_roles_to_look_at() -> None:
     assert [path.parent.name for path in ROLES] == [
         "analysis_env",
         "base",
+        "dask",
         "htcondor",
         "notebook",
         "trust",

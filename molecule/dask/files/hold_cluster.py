@@ -12,7 +12,7 @@ with HTCondorCluster() as cluster, Client(cluster) as client:
     cluster.scale(2)
     client.wait_for_workers(2, timeout=180)
     assert client.submit(sum, range(5)).result(timeout=60) == 10
-    jobs = subprocess.run(["condor_q", "-af", "ClusterId"], capture_output=True, text=True, check=True)  # noqa: S607
+    jobs = subprocess.run(["condor_q", "-af", "ClusterId"], capture_output=True, text=True, check=True)
     seen = {
         "scheduler": cluster.scheduler_address,
         "workers": list(client.scheduler_info(n_workers=-1)["workers"]),

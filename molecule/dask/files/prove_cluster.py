@@ -48,7 +48,9 @@ def of_worker(dask_worker: Worker) -> dict[str, object]:
 
 def queue(attributes: str) -> list[list[str]]:
     """The user's own jobs."""
-    said = subprocess.run(["condor_q", "-af", *attributes.split()], capture_output=True, text=True, check=True)  # noqa: S607
+    said = subprocess.run(
+        ["condor_q", "-af", *attributes.split()], capture_output=True, text=True, check=True
+    )
     return [line.split() for line in said.stdout.splitlines()]
 
 
@@ -74,7 +76,7 @@ for one in seen:
     assert str(one["directory"]).startswith(str(one["scratch"])), one
     assert re.fullmatch(r"[0-9]{6,} KiB", str(one["spill"])), one
     assert one["encryption"] is True and one["key"] == 0o600, one
-print("      workers run as the user on both execution points, over TLS, in their ports, with their slots' limits")
+print("      workers run as the user on both execution points, over TLS, in their ports, with their limits")
 client.get_versions(check=True)
 print("      versions are equal")
 groups = queue("AccountingGroup CasaInteractive KeepClaimIdle")
@@ -91,14 +93,18 @@ before = client.run(os.getpid, workers=[victim], on_error="return")
 client.run(lambda: threading.Timer(0.5, os._exit, [1]).start(), workers=[victim])
 wait_until(
     "a killed worker is back",
-    lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == WORKERS
-    and not set(client.run(os.getpid, on_error="return").values()) & set(before.values()),
+    lambda: (
+        len(client.scheduler_info(n_workers=-1)["workers"]) == WORKERS
+        and not set(client.run(os.getpid, on_error="return").values()) & set(before.values())
+    ),
 )
 assert client.submit(sum, range(11)).result(timeout=60) == 55
 
 lost = queue("ClusterId")[0][0]
-subprocess.run(["condor_rm", lost], check=True, capture_output=True)  # noqa: S607
-wait_until("a removed job's worker is gone", lambda: len(client.scheduler_info(n_workers=-1)["workers"]) < WORKERS)
+subprocess.run(["condor_rm", lost], check=True, capture_output=True)
+wait_until(
+    "a removed job's worker is gone", lambda: len(client.scheduler_info(n_workers=-1)["workers"]) < WORKERS
+)
 assert client.submit(sum, range(12)).result(timeout=60) == 66
 wait_until("the cluster knows that its job is lost", lambda: len(cluster.workers) < WORKERS)
 cluster.scale(WORKERS)
@@ -106,7 +112,10 @@ wait_until("the lost job is replaced", lambda: len(client.scheduler_info(n_worke
 assert client.submit(sum, range(13)).result(timeout=60) == 78
 
 cluster.adapt(minimum=0, maximum=3)
-wait_until("adaptive scaling went down", lambda: not client.scheduler_info(n_workers=-1)["workers"] and not queue("JobStatus"))
+wait_until(
+    "adaptive scaling went down",
+    lambda: not client.scheduler_info(n_workers=-1)["workers"] and not queue("JobStatus"),
+)
 slow = client.map(lambda number: time.sleep(1) or number, range(40))
 wait_until("adaptive scaling went up", lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 3)
 assert sum(client.gather(slow)) == 780

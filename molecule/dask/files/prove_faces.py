@@ -1,4 +1,4 @@
-"""As a user, in a login: the other ways to a cluster: CoffeaCasaCluster, the address of AGC notebooks, JupyterLab's panel."""
+"""As a user: the other ways to a cluster: CoffeaCasaCluster, the address of AGC notebooks, the Dask panel."""
 
 import json
 import os
@@ -46,15 +46,16 @@ with subprocess.Popen(
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
 ) as lab:
+
     def ask(method: str, path: str, **body: object) -> object:
         """Ask the panel's side of the Jupyter server."""
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             f"http://127.0.0.1:18888/dask/clusters{path}",
             method=method,
             data=json.dumps(body).encode() if body else None,
             headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read() or b"null")
 
     try:

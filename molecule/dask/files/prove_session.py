@@ -1,7 +1,6 @@
-"""As root: what the hub does for a session, with a token. Arguments: the folder of these files, the environment's Python."""
+"""As root: what the hub does for a session, with a token. Arguments: this folder, the Python of users."""
 
 import hashlib
-import os
 import pwd
 import secrets
 import subprocess
@@ -68,13 +67,15 @@ assert digest == hashlib.sha256(token.encode()).hexdigest(), "the worker has ano
 assert mode == "0o600", mode
 assert link.startswith("/user/ada/proxy/") and link.endswith("/status"), link
 print("a worker of a session has its token, and the dashboard is behind the hub:", link)
-said = subprocess.run(["grep", "-rlF", token, "/home/ada", "/var/log/condor"], capture_output=True, text=True, check=False)
+said = subprocess.run(
+    ["grep", "-rlF", token, "/home/ada", "/var/log/condor"], capture_output=True, text=True, check=False
+)
 assert not said.stdout, said.stdout
 
 # A new session has new files; after it nothing is left, whatever the user put there.
 assert call("make", "ada").returncode == 0
 assert (session / "dask/ca.pem").read_bytes() != first
-os.symlink("/etc/passwd", session / "link")
+(session / "link").symlink_to("/etc/passwd")
 (session / "dask" / "more").mkdir()
 (session / "dask" / "target").symlink_to("/etc")
 assert call("remove", "ada").returncode == 0

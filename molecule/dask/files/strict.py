@@ -1,4 +1,4 @@
-"""Have a server and a client accept each other with a session's files, under the strictest rules of Python's `ssl`."""
+"""Have a server and a client accept each other with a session's files, under Python's strictest rules."""
 
 import ssl
 import sys

@@ -1,4 +1,4 @@
-"""As a user, in a session: the digest and mode of the token that a worker has, and the dashboard's address."""
+"""As a user, in a session: digest and mode of the token that a worker has, and the dashboard's address."""
 
 import hashlib
 import os

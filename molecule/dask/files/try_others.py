@@ -1,4 +1,4 @@
-"""As a user, with somebody else's cluster on standard input: try to use it. Ends with 0 if everything was refused."""
+"""As a user, with another's cluster on standard input: try to use it. Ends with 0 if all was refused."""
 
 import json
 import os
@@ -28,7 +28,10 @@ for address in (other["scheduler"], *other["workers"]):
             raise SystemExit(f"{address} let us in {way}")
 
 # Somebody who does not care whom they talk to: the other side must refuse.
-tls = os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT"], os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"]
+tls = (
+    os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT"],
+    os.environ["DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"],
+)
 for address in (other["scheduler"], *other["workers"]):
     host, port = address.removeprefix("tls://").split(":")
     for files, alert in ((tls, "UNKNOWN_CA"), (None, "CERTIFICATE_REQUIRED")):
@@ -37,7 +40,10 @@ for address in (other["scheduler"], *other["workers"]):
         context.verify_mode = ssl.CERT_NONE
         if files:
             context.load_cert_chain(*files)
-        with socket.create_connection((host, int(port)), timeout=20) as plain, context.wrap_socket(plain) as stream:
+        with (
+            socket.create_connection((host, int(port)), timeout=20) as plain,
+            context.wrap_socket(plain) as stream,
+        ):
             try:
                 got = stream.recv(1)
             except ssl.SSLError as error:
@@ -47,7 +53,7 @@ for address in (other["scheduler"], *other["workers"]):
                 raise SystemExit(f"{address} answered {got!r}")
 
 for job in other["jobs"]:
-    said = subprocess.run(["condor_rm", f"{job}.0"], capture_output=True, text=True, check=False)  # noqa: S607
+    said = subprocess.run(["condor_rm", f"{job}.0"], capture_output=True, text=True, check=False)
     assert said.returncode != 0 and "ermission denied" in said.stdout + said.stderr, said
 print("refused to remove jobs")
 for file in other["files"]:

@@ -11,7 +11,7 @@ USERS = ("ada", "emmy")
 def login(user: str, script: str) -> subprocess.Popen[str]:
     """Start a script in a login of a user."""
     return subprocess.Popen(
-        ["runuser", "-l", user, "-c", f"exec {PYTHON} {FILES}/{script}"],  # noqa: S607
+        ["runuser", "-l", user, "-c", f"exec {PYTHON} {FILES}/{script}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -21,10 +21,15 @@ def login(user: str, script: str) -> subprocess.Popen[str]:
 holders = {user: login(user, "hold_cluster.py") for user in USERS}
 try:
     said = {user: holder.stdout.readline() for user, holder in holders.items() if holder.stdout}
-    print({user: json.loads(line)["hosts"] for user, line in said.items()}, "are the hosts of workers of both at once")
+    print(
+        {user: json.loads(line)["hosts"] for user, line in said.items()},
+        "are the hosts of workers of both at once",
+    )
     shares = subprocess.run(
-        ["condor_userprio", "-all", "-af", "Name", "ResourcesUsed"],  # noqa: S607
-        capture_output=True, text=True, check=False,
+        ["condor_userprio", "-all", "-af", "Name", "ResourcesUsed"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     print("shares:", shares.stdout.split("\n"))
     for user, other in (USERS, USERS[::-1]):

@@ -6,8 +6,9 @@
     casa-session-credentials environment [ACCOUNT]  prints KEY=VALUE lines for the session
     casa-session-credentials login                  for a login shell: makes, and prints lines to evaluate
 
-With ACCOUNT, as root: for a session that JupyterHub starts, below /run/casa-sessions. Without, as the user: for logins,
-in $XDG_RUNTIME_DIR, which goes with the last of them. Nothing secret is printed, and root writes nothing there itself.
+With ACCOUNT, as root: for a session that JupyterHub starts, below /run/casa-sessions. Without, as the user:
+for logins, in $XDG_RUNTIME_DIR, which goes with the last of them. Nothing secret is printed, and root writes
+nothing there itself.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LOGS = "dask-worker-logs"
 LONGEST_TOKEN = 65536
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What was asked for is not done; the text says why."""
 
 
@@ -55,7 +56,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
-    """An authority of this session alone, whose key is forgotten, and one certificate of it for every part of Dask.
+    """An authority of this session alone, whose key is forgotten, and a certificate for every part of Dask.
 
     Strict verification (the default from Python 3.13 on) wants the extensions that RFC 5280 demands of each.
     """
@@ -76,9 +77,12 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
 
     def usage(*, signs: bool) -> x509.KeyUsage:
         no = dict.fromkeys(
-            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
+            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"),
+            False,
         )
-        return x509.KeyUsage(digital_signature=True, key_cert_sign=signs, crl_sign=signs, decipher_only=False, **no)
+        return x509.KeyUsage(
+            digital_signature=True, key_cert_sign=signs, crl_sign=signs, decipher_only=False, **no
+        )
 
     def certificate(which: int, *extensions: tuple[x509.ExtensionType, bool]) -> bytes:
         builder = (
@@ -89,7 +93,9 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(begin + timedelta(days=days, minutes=10))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key()), critical=False)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(keys[which].public_key()), critical=False
+            )
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), critical=False
             )
@@ -109,7 +115,12 @@ def tls_files(days: int, names: list[str], account: str) -> dict[str, bytes]:
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (usage(signs=False), True),
             (x509.ExtendedKeyUsage(both), False),
-            (x509.SubjectAlternativeName([x509.DNSName(name) for name in dict.fromkeys([*names, "localhost"])]), False),
+            (
+                x509.SubjectAlternativeName(
+                    [x509.DNSName(name) for name in dict.fromkeys([*names, "localhost"])]
+                ),
+                False,
+            ),
         ),
         "key.pem": keys[1].private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -137,6 +148,11 @@ def make(directory: Path, who: pwd.struct_passwd, token: bytes | None, *, keep: 
         for name, data in tls_files(days, names, who.pw_name).items():
             write(dask / name, data)
         write(expiry, f"{time.time() + days * DAY:.0f}\n".encode())
+    # The names by which coffea-casa's images know them.
+    links = {"hostcert.pem": "cert.pem", "hostkey.pem": "key.pem", "access_token": "../bearer_token"}
+    for name, target in links.items():
+        if not (dask / name).is_symlink():
+            (dask / name).symlink_to(target)
     if token:
         write(directory / "bearer_token", token)
 
@@ -150,21 +166,24 @@ def environment(directory: Path, home: Path) -> dict[str, str]:
     told = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(path) for name, path in names.items()}
     told |= {f"DASK_JOBQUEUE__{name}__LOG_DIRECTORY": str(home / LOGS) for name in SECTIONS}
     files = [WORKER, *(dask / name for name in ("ca.pem", "cert.pem", "key.pem"))]
+    images = [dask / name for name in ("ca.pem", "hostcert.pem", "hostkey.pem")]
     token = directory / "bearer_token"
     if token.exists():
         files.append(token)
+        images.append(dask / "access_token")
         told["BEARER_TOKEN_FILE"] = str(token)
-    return told | {"CASA_WORKER_FILES": ",".join(map(str, files))}
+    names = {"CASA_WORKER_FILES": files, "CASA_DOCKER_FILES": images}
+    return told | {name: ",".join(map(str, paths)) for name, paths in names.items()}
 
 
 def own_directory(who: pwd.struct_passwd) -> Path:
     """The directory of logins, made if it is not there.
 
     Raises:
-        Refused: It is not the user's alone.
+        RefusedError: It is not the user's alone.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime and os.path.isdir(runtime) and os.stat(runtime).st_uid == who.pw_uid:
+    if runtime and Path(runtime).is_dir() and Path(runtime).stat().st_uid == who.pw_uid:
         directory = Path(runtime) / "casa-session"
     else:
         directory = Path(who.pw_dir) / ".cache" / "casa-session" / socket.gethostname()
@@ -178,23 +197,23 @@ def require_own(directory: Path, who: pwd.struct_passwd) -> None:
     """Refuse a directory that is not one, or in which others could write.
 
     Raises:
-        Refused: It is not the user's alone.
+        RefusedError: It is not the user's alone.
     """
     seen = directory.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != who.pw_uid or stat.S_IMODE(seen.st_mode) != 0o700:
-        raise Refused(f"{directory} is not a directory that only {who.pw_name} can use")
+        raise RefusedError(f"{directory} is not a directory that only {who.pw_name} can use")
 
 
 def session_directory(who: pwd.struct_passwd) -> Path:
-    """The directory of a session that the hub starts; root makes it, below a directory that only root writes to.
+    """The directory of a session that the hub starts; root makes it, where only root writes.
 
     Raises:
-        Refused: Something else is there.
+        RefusedError: Something else is there.
     """
     SESSIONS.mkdir(mode=0o755, exist_ok=True)
     above = SESSIONS.lstat()
     if not stat.S_ISDIR(above.st_mode) or above.st_uid != os.geteuid() or above.st_mode & 0o022:
-        raise Refused(f"{SESSIONS} is not a directory that only root writes to")
+        raise RefusedError(f"{SESSIONS} is not a directory that only root writes to")
     directory = SESSIONS / who.pw_name
     if not directory.exists():
         directory.mkdir(mode=0o700)
@@ -214,7 +233,7 @@ def as_user(who: pwd.struct_passwd, act: object) -> None:
     """Do something in a process that is the user's.
 
     Raises:
-        Refused: It failed; the process said why.
+        RefusedError: It failed; the process said why.
     """
     child = os.fork()
     if child == 0:
@@ -223,26 +242,26 @@ def as_user(who: pwd.struct_passwd, act: object) -> None:
             become(who)
             act()  # type: ignore[operator]
             code = 0
-        except (OSError, Refused, ValueError) as error:
+        except (OSError, RefusedError, ValueError) as error:
             print(f"casa-session-credentials: {error}", file=sys.stderr)
         finally:
             sys.stderr.flush()
             os._exit(code)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
-        raise Refused(f"nothing was done for {who.pw_name}")
+        raise RefusedError(f"nothing was done for {who.pw_name}")
 
 
 def given_token() -> bytes | None:
     """The token on standard input, if there is one.
 
     Raises:
-        Refused: It is none.
+        RefusedError: It is none.
     """
     if sys.stdin is None or sys.stdin.isatty():
         return None
     text = sys.stdin.buffer.read(LONGEST_TOKEN + 1).strip()
     if len(text) > LONGEST_TOKEN or any(not 33 <= byte <= 126 for byte in text):
-        raise Refused("what is on standard input is no token")
+        raise RefusedError("what is on standard input is no token")
     return text + b"\n" if text else None
 
 
@@ -258,9 +277,9 @@ def empty(directory: Path) -> None:
 def for_account(verb: str, who: pwd.struct_passwd) -> None:
     """What root does for a session."""
     if os.geteuid() != 0:
-        raise Refused("only root does this for an account; leave ACCOUNT out for your own")
+        raise RefusedError("only root does this for an account; leave ACCOUNT out for your own")
     if who.pw_uid == 0:
-        raise Refused("root has no session")
+        raise RefusedError("root has no session")
     if verb == "make":
         token = given_token()
         directory = session_directory(who)
@@ -305,7 +324,7 @@ def main(arguments: list[str]) -> int:
     except KeyError:
         print("casa-session-credentials: there is no such account", file=sys.stderr)
         return 1
-    except (OSError, Refused, ValueError) as error:
+    except (OSError, RefusedError, ValueError) as error:
         print(f"casa-session-credentials: {error}", file=sys.stderr)
         return 1
     return 0

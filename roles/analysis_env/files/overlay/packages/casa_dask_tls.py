@@ -1,9 +1,9 @@
-"""Dask loads it into schedulers, nannies, workers and clients (``preload`` in etc/dask): a guard of TLS.
+"""A guard of TLS, which Dask loads into schedulers, nannies, workers and clients (``preload`` in etc/dask).
 
-OpenSSL wants its queue of errors to be empty before it reads or writes (SSL_get_error(3)). Python leaves an entry there
-when a peer goes away: the next read on any other connection of that thread then fails with BrokenPipeError. So
-one worker that ends can take its cluster along. https://github.com/python/cpython/issues/148594; once the environment's
-Python empties the queue itself, this file can go.
+OpenSSL wants its queue of errors to be empty before it reads or writes (SSL_get_error(3)). Python leaves
+an entry there when a peer goes away: the next read on any other connection of that thread then fails with
+BrokenPipeError. So one worker that ends can take its cluster along. Once the environment's Python
+empties the queue itself, this file can go: https://github.com/python/cpython/issues/148594
 """
 
 from __future__ import annotations
