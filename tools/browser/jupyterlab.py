@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +111,9 @@ class JupyterLab:
         # One save after another is ignored where nothing has changed, so there is nothing to wait for.
         self.page.keyboard.press("Control+s")
         self.page.wait_for_timeout(1000)
-        reply = self.visit.context.request.get(f"{self.visit.home}api/contents/{name}?content=1")
-        assert reply.ok, f"{name} cannot be read: {reply.status}"
-        found: list[dict[str, Any]] = reply.json()["content"]["cells"]
+        reply = self.visit.fetch(f"{self.visit.home}api/contents/{name}?content=1")
+        assert reply["status"] == 200, f"{name} cannot be read: {reply['status']}"
+        found: list[dict[str, Any]] = json.loads(reply["text"])["content"]["cells"]
         cells = [cell for cell in found if cell["cell_type"] == "code" and cell["source"]]
         failed = [out for cell in cells for out in cell["outputs"] if out["output_type"] == "error"]
         assert not failed, f"{name}: {failed[0]['ename']}: {failed[0]['evalue']}"

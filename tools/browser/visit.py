@@ -136,10 +136,15 @@ class Visit:
             if answer["status"] == 200 and answer["url"].startswith(self.home):
                 raise AssertionError(f"{self.home}{path} still answers after logging out")
 
-    def fetch(self, url: str, **options: Any) -> dict[str, Any]:
+    def fetch(self, url: str) -> dict[str, Any]:
         """What an address answers to this browser: status, address after redirects, and text."""
-        reply = self.context.request.get(url, **options)
-        return {"status": reply.status, "url": reply.url, "text": reply.text()}
+        page = self.context.new_page()
+        try:
+            reply = page.goto(url)
+            assert reply is not None
+            return {"status": reply.status, "url": page.url, "text": reply.text()}
+        finally:
+            page.close()
 
 
 def refusal(browser: Browser, where: Place) -> str:
