@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from playwright.sync_api import Error, ViewportSize, expect
 
@@ -43,8 +43,14 @@ class Visit:
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def close(self) -> None:
-        """Close the browser's windows."""
+    def __enter__(self) -> Self:
+        """The visit begins."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the person's windows; what was to be seen when it went wrong is kept."""
+        if kind is not None:
+            self.picture(f"failed-{self.name}")
         self.context.close()
 
     def picture(self, name: str, of: Locator | None = None) -> None:
