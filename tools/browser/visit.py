@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -137,8 +138,9 @@ class Visit:
 
     def require_refused(self) -> None:
         """A person who is logged out must not get at the server, which may still run."""
-        for path in ("lab", "api/contents"):
-            answer = self.fetch(f"{self.home}{path}")
+        for path in ("lab", "api/contents", "api/kernels"):
+            # A new address each time: it is the server that is asked, and not what the browser has kept.
+            answer = self.fetch(f"{self.home}{path}?asked={secrets.token_hex(8)}")
             if answer["status"] == 200 and answer["url"].startswith(self.home):
                 raise AssertionError(f"{self.home}{path} still answers after logging out")
 
