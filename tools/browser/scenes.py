@@ -34,8 +34,7 @@ def trust(where: Place, say: Say) -> None:
 
 def refused(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
     """Who may not use the facility is told so, and gets no server."""
-    visit = Visit(browser, where, STRANGER, images)
-    try:
+    with Visit(browser, where, STRANGER, images) as visit:
         visit.to_provider()
         visit.fill_in()
         expect(visit.page).to_have_url(re.compile(re.escape(f"{where.hub}/hub/oauth_callback")))
@@ -47,14 +46,11 @@ def refused(browser: Browser, where: Place, images: Path | None, say: Say) -> No
             answer = visit.fetch(f"{where.hub}/{path}")
             assert "/hub/login" in answer["url"] or answer["status"] in (403, 404), (path, answer["url"])
         say(f"{STRANGER} is outside of the allow rule: {' '.join(text.split())[:160]}")
-    finally:
-        visit.close()
 
 
 def pages(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
     """The pages that everybody sees, on a screen and on a phone; a wrong password."""
-    visit = Visit(browser, where, USER, images)
-    try:
+    with Visit(browser, where, USER, images) as visit:
         visit.open_hub()
         visit.picture("landing")
         visit.page.set_viewport_size(PHONE)
@@ -68,14 +64,11 @@ def pages(browser: Browser, where: Place, images: Path | None, say: Say) -> None
         expect(visit.page.get_by_role("alert")).to_contain_text("wrong")
         assert visit.page.url.startswith(where.login)
         say("the landing page fits a phone; a wrong password stays at the provider")
-    finally:
-        visit.close()
 
 
 def login(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
     """Log in, start a server, see JupyterLab, log out, and be refused; another's server is closed."""
-    visit, other = Visit(browser, where, USER, images), Visit(browser, where, OTHER)
-    try:
+    with Visit(browser, where, USER, images) as visit, Visit(browser, where, OTHER) as other:
         seconds = visit.reach_lab()
         say(f"{USER}: login to JupyterLab in {seconds:.1f} s")
         JupyterLab(visit).begin()
@@ -92,17 +85,13 @@ def login(browser: Browser, where: Place, images: Path | None, say: Say) -> None
         visit.require_refused()
         say(f"{USER} is logged out, and refused at the server that still runs")
         assert not visit.complaints, visit.complaints
-    finally:
-        visit.close()
-        other.close()
 
 
 def analysis(
     browser: Browser, where: Place, images: Path | None, say: Say, *, notebook: Path, user: str = USER
 ) -> None:
     """Run a notebook that starts a cluster and draws what it read through the cache, and watch it work."""
-    visit = Visit(browser, where, user, images)
-    try:
+    with Visit(browser, where, user, images) as visit:
         say(f"{user}: login to JupyterLab in {visit.reach_lab():.1f} s")
         window = JupyterLab(visit)
         window.begin()
@@ -118,8 +107,6 @@ def analysis(
         visit.log_out()
         visit.require_refused()
         say(f"{user} is logged out")
-    finally:
-        visit.close()
 
 
 def watch(window: JupyterLab, visit: Visit, say: Say) -> None:
@@ -135,8 +122,8 @@ def watch(window: JupyterLab, visit: Visit, say: Say) -> None:
 
 def together(browser: Browser, where: Place, images: Path | None, say: Say) -> None:
     """Two users at once: each has a cluster with workers while the other has one."""
-    visits = [Visit(browser, where, name, images) for name in (USER, OTHER)]
-    try:
+    with Visit(browser, where, USER, images) as one, Visit(browser, where, OTHER, images) as other:
+        visits = (one, other)
         windows = []
         for visit in visits:
             visit.reach_lab()
@@ -153,21 +140,15 @@ def together(browser: Browser, where: Place, images: Path | None, say: Say) -> N
             window.dask_shutdown(entry)
         for visit in visits:
             visit.log_out()
-    finally:
-        for visit in visits:
-            visit.close()
 
 
 def times(browser: Browser, where: Place, say: Say, *, visits: int = 10) -> list[float]:
     """Seconds from the provider's form to JupyterLab, the server being stopped before each."""
     found = []
     for _ in range(visits):
-        visit = Visit(browser, where, USER)
-        try:
+        with Visit(browser, where, USER) as visit:
             found.append(visit.reach_lab())
             say(f"login to JupyterLab in {found[-1]:.1f} s")
             visit.stop_server()
             visit.log_out()
-        finally:
-            visit.close()
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from playwright.sync_api import Error, ViewportSize, expect
 
@@ -43,8 +44,14 @@ class Visit:
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def close(self) -> None:
-        """Close the browser's windows."""
+    def __enter__(self) -> Self:
+        """The visit begins."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the person's windows; what was to be seen when it went wrong is kept."""
+        if kind is not None:
+            self.picture(f"failed-{self.name}")
         self.context.close()
 
     def picture(self, name: str, of: Locator | None = None) -> None:
@@ -131,15 +138,21 @@ class Visit:
 
     def require_refused(self) -> None:
         """A person who is logged out must not get at the server, which may still run."""
-        for path in ("lab", "api/contents"):
-            answer = self.fetch(f"{self.home}{path}")
+        for path in ("lab", "api/contents", "api/kernels"):
+            # A new address each time: it is the server that is asked, and not what the browser has kept.
+            answer = self.fetch(f"{self.home}{path}?asked={secrets.token_hex(8)}")
             if answer["status"] == 200 and answer["url"].startswith(self.home):
                 raise AssertionError(f"{self.home}{path} still answers after logging out")
 
-    def fetch(self, url: str, **options: Any) -> dict[str, Any]:
+    def fetch(self, url: str) -> dict[str, Any]:
         """What an address answers to this browser: status, address after redirects, and text."""
-        reply = self.context.request.get(url, **options)
-        return {"status": reply.status, "url": reply.url, "text": reply.text()}
+        page = self.context.new_page()
+        try:
+            reply = page.goto(url)
+            assert reply is not None
+            return {"status": reply.status, "url": page.url, "text": reply.text()}
+        finally:
+            page.close()
 
 
 def refusal(browser: Browser, where: Place) -> str:
