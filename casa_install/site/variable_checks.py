@@ -74,7 +74,7 @@ def _in_clear(definition: Definition) -> Iterator[Finding]:
 
 
 def _admits_nobody(definition: Definition) -> Iterator[Finding]:
-    """Yield a rule of a notebook hub by which nobody could log in; a rule that is computed is not known here."""
+    """Yield a rule of a notebook hub by which nobody could log in; one that is computed is not known here."""
     value = definition.value
     if not isinstance(value, DictValue) or value.is_template:
         return
