@@ -220,4 +220,5 @@ def main(arguments):
     print(json.dumps({"notebook": answer}))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])
