@@ -8,7 +8,9 @@ from dask.distributed import Client
 def work(number):
     import sortedcollections
 
-    return socket.gethostname().partition(".")[0], len(sortedcollections.ValueSortedDict({number: 1})) * number
+    return socket.gethostname().partition(".")[0], len(
+        sortedcollections.ValueSortedDict({number: 1})
+    ) * number
 
 
 client = Client("tcp://nb1:8786")

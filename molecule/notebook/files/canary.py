@@ -25,7 +25,7 @@ wanted["the token of ada's session"] = token
 assert all(len(secret) >= 8 for secret in wanted.values()), [name for name in wanted if len(wanted[name]) < 8]
 
 MAY = re.compile(
-    r"/etc/casa-hub/secrets/[a-z_]+$|/run/casa-proxy-secrets/token$|/run/casa-session-ada/|/home/ada/"
+    r"/etc/casa-hub/secrets/[a-z_]+$|/run/casa-proxy-secrets/token$|/run/casa-session-ada/|/home/[a-z]+/"
 )
 found = []
 for top in (

@@ -89,6 +89,11 @@ def leads_away(location):
     return parts.scheme != "https" or parts.hostname not in ("nb.casa.test", "origin.casa.test")
 
 
+def of(name, what):
+    """Return the path in the hub's API of something that somebody has."""
+    return f"api/users/{name}/{what}"
+
+
 def outside_the_allow_rule():
     browser, page = person("eve")
     if page.status != 403 or "does not let eve" not in page.text:
@@ -97,7 +102,7 @@ def outside_the_allow_rule():
         page = browser.open(path)
         if page.status == 200 and "/hub/login" not in page.url:
             yield f"{path} gave her {page.status} {page.url}"
-    page = browser.api("api/users/eve/server", "POST")
+    page = browser.api(of("eve", "server"), "POST")
     if page.status != 403:
         yield f"a session gave {page.status}"
 
@@ -123,9 +128,9 @@ def another_users_server():
         if page.status not in (403, 404):
             yield f"{path} gave emmy {page.status} {page.url}"
     for path, method in (
-        ("api/users/ada/server", "DELETE"),
-        ("api/users/ada/server", "POST"),
-        ("api/users/ada/tokens", "POST"),
+        (of("ada", "server"), "DELETE"),
+        (of("ada", "server"), "POST"),
+        (of("ada", "tokens"), "POST"),
         ("api/users/ada", "GET"),
         ("api/users", "POST"),
         ("api/proxy", "GET"),
@@ -146,7 +151,7 @@ def an_admin_in_anothers_session():
     page = browser.api("api/users")
     if "ada" not in page.text:
         yield f"ada is no admin: {page.status}"
-    page = browser.api("api/users/emmy/tokens", "POST")
+    page = browser.api(of("emmy", "tokens"), "POST")
     if page.status not in (403, 404):
         yield f"an admin got a token of emmy: {page.status}"
 
@@ -309,7 +314,7 @@ def in_anothers_name_on_the_host():
     if printed.splitlines()[-1:] != ["tried"]:
         yield f"it did not run: {printed[-500:]}"
     yield from printed.splitlines()[:-1]
-    browser.api("api/users/emmy/server", "DELETE")
+    browser.api(of("emmy", "server"), "DELETE")
 
 
 CASES = (
