@@ -172,4 +172,5 @@ def main(arguments):
     print(json.dumps({"notebook_tried": found}))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_the_table_has_what_somebody_asks_for(said: Answers) -> None:
     said["nb"]["notebook"]["accounts"]["look_alikes"] = 1
     said["nb"]["notebook"]["owed"] = [{"handler": "Restart the hub", "since": 1}]
     text = hubs_text(read_hubs(said, ("nb",), {}))
-    for part in ("6.1.1", "0 of 0", "cert. days", "30", "active", "in 0.032 s", "GiB"):
+    for part in ("6.1.1", "0 of 2", "cert. days", "30", "active", "in 0.063 s", "GiB"):
         assert part in text
     assert "Note: nb: 1 may have several accounts: casa-hub-accounts there" in " ".join(text.split())
     assert "Restart the hub" in text
@@ -87,7 +88,7 @@ def test_programs_get_the_same_by_name(said: Answers) -> None:
             "another",
             "nb: its proxy shows another certificate than the host's own",
         ),
-        ("certificate ends", 1795793809 + 3 * 86400, "nb: its certificate ends in 3 days"),
+        ("certificate ends", 1795794751 + 3 * 86400, "nb: its certificate ends in 3 days"),
         ("certificate", {"fault": "no such file"}, "nb: its certificate cannot be read"),
         (
             "provider",
@@ -202,6 +203,37 @@ def test_a_host_without_its_hub_is_said() -> None:
     assert _failed({"nb": {"notebook_tried": {"installed": False}}}) == [
         ("the hub answers over HTTPS", "no hub is installed there")
     ]
+
+
+def _program() -> dict[str, Any]:
+    """The names of what runs on hosts."""
+    return runpy.run_path(str(ANSWERS.parents[2] / "playbooks" / "files" / "ask-notebook.py"))
+
+
+def test_spawns_are_counted_as_jupyterhub_says_them() -> None:
+    metrics = """
+jupyterhub_server_spawn_duration_seconds_count{reason="",status="success"} 20.0
+jupyterhub_server_spawn_duration_seconds_sum{reason="",status="success"} 26.7
+jupyterhub_server_spawn_duration_seconds_count{reason="",status="failure"} 2.0
+jupyterhub_server_spawn_duration_seconds_count{reason="",status="error"} 1.0
+jupyterhub_server_spawn_duration_seconds_count{reason="throttled",status="failure"} 5.0
+jupyterhub_server_spawn_duration_seconds_count{status="failure",reason="already-pending"} 7.0
+"""
+    assert _program()["count_spawns"](metrics) == {"success": 20, "failure": 3}
+
+
+def test_a_restart_is_owed_until_it_was_done(tmp_path: Path) -> None:
+    program = _program()
+    # A function has the names of its own module.
+    program = program["receipt"].__globals__
+    program["RECEIPT"] = tmp_path / "notebook.json"
+    owed = [
+        {"handler": "Restart the hub", "since": 100},
+        {"handler": "Restart the hub's proxy", "since": 100},
+    ]
+    program["RECEIPT"].write_text(json.dumps({"owed": owed, "entries": []}))
+    units = {"casa-hub.service": {"since": 100}, "casa-proxy.service": {"since": 99}}
+    assert program["receipt"](units) == ([owed[1]], [])
 
 
 def test_other_hosts_are_not_judged() -> None:
