@@ -63,11 +63,14 @@ def _hosts(roles: list[Role]) -> str:
         "all:",
         "  children:",
     ]
-    for group, description in groups.items():
-        names = _filling()["hosts"].get(group)
-        if not names:
+    hosts = _filling()["hosts"]
+    for group in groups:
+        if not hosts.get(group):
             raise SpecError(f"{_FILLING}: the group `{group}` needs an example under `hosts`")
-        lines += [f"    # {description}.", f"    {group}:", "      hosts:"]
+    for group, names in hosts.items():
+        if group not in groups:
+            continue
+        lines += [f"    # {groups[group]}.", f"    {group}:", "      hosts:"]
         lines += [f"        {name}:" for name in names]
     return "\n".join(lines) + "\n"
 
