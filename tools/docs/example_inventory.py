@@ -63,14 +63,14 @@ def _hosts(roles: list[Role]) -> str:
         "all:",
         "  children:",
     ]
-    order = list(_filling()["hosts"])
-    # A role of several groups may come before one of the first group.
-    for group in sorted(groups, key=lambda name: order.index(name) if name in order else len(order)):
-        description = groups[group]
-        names = _filling()["hosts"].get(group)
-        if not names:
+    hosts = _filling()["hosts"]
+    for group in groups:
+        if not hosts.get(group):
             raise SpecError(f"{_FILLING}: the group `{group}` needs an example under `hosts`")
-        lines += [f"    # {description}.", f"    {group}:", "      hosts:"]
+    for group, names in hosts.items():
+        if group not in groups:
+            continue
+        lines += [f"    # {groups[group]}.", f"    {group}:", "      hosts:"]
         lines += [f"        {name}:" for name in names]
     return "\n".join(lines) + "\n"
 

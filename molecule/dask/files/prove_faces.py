@@ -68,10 +68,14 @@ with subprocess.Popen(
         model = ask("PUT", "")
         assert isinstance(model, dict) and model["scheduler_address"].startswith("tls://"), model
         assert model["adapt"] == {"minimum": 0, "maximum": 100}, model
-        mine = f"/{model['id']}"
-        ask("PATCH", mine, workers=2)
         with Client(model["scheduler_address"]) as client:
-            prove(client, "NEW of JupyterLab's panel")
+            # It has no worker until there is work.
+            slow = client.map(lambda number: time.sleep(1) or number, range(40))
+            client.wait_for_workers(2, timeout=120)
+            assert sum(client.gather(slow)) == 780
+            assert set(client.run(os.getuid).values()) == {os.getuid()}
+            print("NEW of JupyterLab's panel works", flush=True)
+        mine = f"/{model['id']}"
         ask("DELETE", mine)
         assert ask("GET", "") == []
     finally:
