@@ -172,6 +172,7 @@ def test_execution_points_go_before_access_points_before_the_manager_and_base_la
     order = [(play["hosts"], play.get("vars", {}).get("casa_role")) for play in plays]
     assert order == [
         ("all", None),
+        ("all", "notebook"),
         ("all", "dask"),
         ("all", "xcache_client"),
         ("all", "xcache"),
