@@ -27,6 +27,7 @@ class Asked:
         answers: What hosts said.
         groups: Host -> `manager`, `access`, `execute`.
         caches: Hosts with a cache.
+        hubs: Hosts with a notebook hub.
         lost: Host -> why it could not be asked.
         run: Name of the run.
         exit_code: The process status.
@@ -35,6 +36,7 @@ class Asked:
     answers: AnswerReader
     groups: Mapping[str, list[str]]
     caches: tuple[str, ...]
+    hubs: tuple[str, ...]
     lost: Mapping[str, str]
     run: str
     exit_code: int = int(ExitCode.OK)
@@ -53,18 +55,21 @@ def asked(
     """Play the verb's playbook, and yield what hosts said.
 
     Raises:
-        CasaError: The site has no host of a pool and no cache, or the playbook could not be played.
+        CasaError: The site has no host of a pool, no cache and no hub, or the playbook could not be played.
     """
     from casa_install.engine.job import Job, begun
     from casa_install.health.answers import AnswerReader
     from casa_install.report.progress import progress_on
 
     groups = parts_of(target)
-    caches = tuple(host for host in target.site.hosts if host in target.site.groups.get("xcache", ()))
-    if not groups and not caches:
+    caches, hubs = (
+        tuple(host for host in target.site.hosts if host in target.site.groups.get(group, ()))
+        for group in ("xcache", "notebook")
+    )
+    if not groups and not caches and not hubs:
         raise CasaError(
-            f"{', '.join(target.inventories)} has no HTCondor host and no cache.",
-            hint="Put hosts into condor_manager, condor_access, condor_execute and xcache.",
+            f"{', '.join(target.inventories)} has no HTCondor host, no cache and no notebook hub.",
+            hint="Put hosts into condor_manager, condor_access, condor_execute, xcache and notebook.",
             exit_code=ExitCode.USAGE,
         )
     job = Job(
@@ -74,7 +79,7 @@ def asked(
         inventories=target.inventories,
         site=target.site,
         passwords=target.passwords,
-        options=options.words(len(groups.keys() | set(caches))),
+        options=options.words(len(groups.keys() | set(caches) | set(hubs))),
         exclusive=False,  # it changes nothing, so a run that goes on does not disturb it
     )
     reader = AnswerReader()
@@ -86,7 +91,7 @@ def asked(
             run.close(result, int(ExitCode.FAILED))
             raise CasaError(result.error or "No host was asked.", hint=f"{run.directory.path}/log has more.")
         lost = dict.fromkeys(reader.unreachable, "it cannot be reached over SSH") | reader.faults
-        found = Asked(reader, groups, caches, lost, run.journal.id)
+        found = Asked(reader, groups, caches, hubs, lost, run.journal.id)
         yield found
         run.close(result, found.exit_code)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from casa_install.engine.passwords import Wanted
+    from casa_install.health.notebook import Hub
     from casa_install.health.status import Status
     from casa_install.health.thresholds import Finding, Thresholds
     from casa_install.health.xcache import Cache
@@ -84,6 +85,7 @@ def status(
     """Show how hosts and the pool are, from the pool itself; ends with 1 where something is wrong."""
     from casa_install.cli.asking import asked
     from casa_install.engine.passwords import Wanted
+    from casa_install.health.notebook import read_hubs
     from casa_install.health.read_status import read_status
     from casa_install.health.thresholds import Thresholds
     from casa_install.health.xcache import read_caches
@@ -105,9 +107,10 @@ def status(
     with asked(_VERB, context.obj or [_VERB], target, options, plain=plain or as_json, silent=quiet) as found:
         picture = read_status(found.answers.hosts, found.groups, found.lost, time.time())
         caches = read_caches(found.answers.hosts, found.caches, found.lost)
+        hubs = read_hubs(found.answers.hosts, found.hubs, found.lost)
         lost = found.answers.unreachable
         found.exit_code = _show(
-            picture, limits, lost, caches=caches, run=found.run, quiet=quiet, as_json=as_json
+            picture, limits, lost, caches=caches, hubs=hubs, run=found.run, quiet=quiet, as_json=as_json
         )
     return found.exit_code
 
@@ -135,30 +138,34 @@ def _show(
     unreachable: Sequence[str],
     *,
     caches: Sequence[Cache] = (),
+    hubs: Sequence[Hub] = (),
     run: str = "",
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Print the picture and what is wrong; return the process status."""
+    from casa_install.health.notebook import find_in_hubs
     from casa_install.health.thresholds import find
     from casa_install.health.xcache import find_in_caches
     from casa_install.report.messages import colours_wanted
+    from casa_install.report.notebook import hubs_json, hubs_text
     from casa_install.report.status import findings_text, status_json, status_text
     from casa_install.report.xcache import caches_json, caches_text
 
-    # A site may have caches and no pool.
-    pool = bool(picture.hosts) or not caches
-    findings = (find(picture, limits) if pool else []) + find_in_caches(caches)
+    # A site may have caches, or hubs of another site's pool, and no pool.
+    pool = bool(picture.hosts) or not (caches or hubs)
+    findings = (find(picture, limits) if pool else []) + find_in_caches(caches) + find_in_hubs(hubs)
     code = _exit_code(findings, set(unreachable))
     if as_json:
         row = {"verb": _VERB, "exit_code": code, "run": run or None}
-        more = {"caches": caches_json(caches)} if caches else {}
-        print(json.dumps(row | status_json(picture, findings) | more), flush=True)
+        more = {"caches": caches_json(caches), "hubs": hubs_json(hubs)}
+        shown = {name: said for name, said in more.items() if said}
+        print(json.dumps(row | status_json(picture, findings) | shown), flush=True)
         return code
     if not quiet:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        parts = ([status_text(picture, width)] if pool else []) + ([caches_text(caches)] if caches else [])
-        print("\n\n".join(parts) + "\n", flush=True)
+        parts = (status_text(picture, width) if pool else "", caches_text(caches), hubs_text(hubs))
+        print("\n\n".join(filter(None, parts)) + "\n", flush=True)
     if findings or not quiet:
         print(findings_text(findings, colour=colours_wanted(sys.stdout)), flush=True)
     return code

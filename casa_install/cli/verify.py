@@ -66,6 +66,7 @@ def verify(
 
 def _show(tried: Asked, *, as_json: bool) -> None:
     from casa_install.health.checks import Verdict, judge
+    from casa_install.health.notebook_checks import judge_hubs
     from casa_install.health.read_status import read_status
     from casa_install.health.xcache_checks import judge_caches
     from casa_install.report.messages import colours_wanted
@@ -73,7 +74,8 @@ def _show(tried: Asked, *, as_json: bool) -> None:
 
     status = read_status(tried.answers.hosts, tried.groups, tried.lost, time.time())
     pool = {name: said for name, said in tried.answers.hosts.items() if name in tried.groups}
-    results = (judge(pool, status) if tried.groups else []) + judge_caches(tried.answers.hosts)
+    results = judge(pool, status) if tried.groups else []
+    results += judge_caches(tried.answers.hosts) + judge_hubs(tried.answers.hosts)
     failed = any(result.verdict is Verdict.FAILED for result in results) or tried.answers.faults
     if failed:
         tried.exit_code = int(ExitCode.FAILED)

@@ -49,11 +49,14 @@ def _address(options: dict[str, Any]) -> Iterator[str]:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
         yield (
-            f"notebook_url is `{url}`: it must be `https://` and the host's full name, with a port if need be, because "
-            "browsers send passwords and sessions there"
+            f"notebook_url is `{url}`: it must be `https://` and the host's full name, with a port if need "
+            "be, because browsers send passwords and sessions there"
         )
     elif parts.path:
-        yield f"notebook_url is `{url}`: it must end with the host's name or the port, without a path and a slash"
+        yield (
+            f"notebook_url is `{url}`: it must end with the host's name or the port, without a path and "
+            "a slash"
+        )
     ports = {"notebook_port": int(options["port"]), "notebook_redirect_port": int(options["redirect_port"])}
     for name, port in ports.items():
         if port == 0 and name == "notebook_redirect_port":
@@ -79,17 +82,20 @@ def _login(options: dict[str, Any]) -> Iterator[str]:
         yield f"notebook_login_issuer is `{issuer}`: it must begin with https://"
     if not options["login_client_id"]:
         yield (
-            f"notebook_login is {kind}, but notebook_login_client_id is empty: register the hub at the provider with the "
-            f"redirect address {options['url']}/hub/oauth_callback"
+            f"notebook_login is {kind}, but notebook_login_client_id is empty: register the hub at the "
+            f"provider with the redirect address {options['url']}/hub/oauth_callback"
         )
     if not options["login_client_secret"]:
-        yield f"notebook_login is {kind}, but notebook_login_client_secret is empty: put it into the site's vault"
+        yield (
+            f"notebook_login is {kind}, but notebook_login_client_secret is empty: put it into the site's "
+            "vault"
+        )
     if int(options["login_seconds"]) < _LEAST_LOGIN:
         yield f"notebook_login_seconds is {options['login_seconds']}: an hour ({_LEAST_LOGIN}) is the least"
     if kind == "cilogon" and not options["login_cilogon_idps"]:
         yield (
-            "notebook_login is cilogon, but notebook_login_cilogon_idps is empty: name the identity providers whose "
-            "users may log in, for example https://idp.example.edu/idp/shibboleth"
+            "notebook_login is cilogon, but notebook_login_cilogon_idps is empty: name the identity "
+            "providers whose users may log in, for example https://idp.example.edu/idp/shibboleth"
         )
 
 
@@ -97,13 +103,13 @@ def _allow(options: dict[str, Any]) -> Iterator[str]:
     allow = options["allow"]
     if not (allow.get("all") or allow.get("users") or allow.get("groups")):
         yield (
-            "notebook_allow admits nobody: give `users`, `groups` or `all: true`. A hub without such a rule would refuse "
-            "every login"
+            "notebook_allow admits nobody: give `users`, `groups` or `all: true`. A hub without such a rule "
+            "would refuse every login"
         )
     if options["login"] == "generic" and allow.get("groups") and not options["login_groups_claim"]:
         yield (
-            "notebook_allow has groups, but notebook_login_groups_claim is empty: name the claim in which the provider "
-            "lists them"
+            "notebook_allow has groups, but notebook_login_groups_claim is empty: name the claim in which "
+            "the provider lists them"
         )
 
 
@@ -113,13 +119,16 @@ def _accounts(options: dict[str, Any]) -> Iterator[str]:
     least, most = int(options["uid_min"]), int(options["uid_max"])
     if least < _LEAST_UID or most > _MOST_UID:
         yield (
-            f"notebook_uid_min {least} and notebook_uid_max {most} must lie from {_LEAST_UID} to {_MOST_UID}: "
-            "lower ones belong to the system"
+            f"notebook_uid_min {least} and notebook_uid_max {most} must lie from {_LEAST_UID} to "
+            f"{_MOST_UID}: lower ones belong to the system"
         )
     if least >= most:
         yield f"notebook_uid_min {least} must be less than notebook_uid_max {most}"
     if options["login"] == "pam":
-        yield "notebook_accounts is made, but notebook_login is pam: who logs in by PAM has an account; set existing"
+        yield (
+            "notebook_accounts is made, but notebook_login is pam: who logs in by PAM has an account; "
+            "set existing"
+        )
     for name in ("home", "shell"):
         if not str(options[name]).startswith("/"):
             yield f"notebook_{name} is `{options[name]}`: it must be an absolute path"
@@ -139,7 +148,10 @@ def _sessions(options: dict[str, Any]) -> Iterator[str]:
             yield f"notebook_{name} is negative: give seconds, or 0 for never"
     for name, value in options["session_environment"].items():
         if not _VARIABLE.fullmatch(str(name)) or "\n" in str(value):
-            yield f"notebook_session_environment has `{name}`: names are letters, digits and _, values are one line"
+            yield (
+                f"notebook_session_environment has `{name}`: names are letters, digits and _, "
+                "values are one line"
+            )
     yield from _profiles(options["profiles"])
 
 
@@ -155,7 +167,7 @@ def _profiles(profiles: list[dict[str, Any]]) -> Iterator[str]:
         if memory and not _MEMORY.fullmatch(str(memory)):
             yield f"notebook_profiles: the memory of `{profile.get('name')}` is `{memory}`: write it like 4G"
         if profile.get("cpu") is not None and float(profile["cpu"]) <= 0:
-            yield f"notebook_profiles: the cores of `{profile.get('name')}` are {profile['cpu']}: give more than 0"
+            yield f"notebook_profiles: the cores of `{profile.get('name')}` are {profile['cpu']}: give some"
 
 
 def _shown(options: dict[str, Any]) -> Iterator[str]:

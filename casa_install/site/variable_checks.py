@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from casa_install.site.argument_types import check_value
 from casa_install.site.findings import Finding, printable, shown_path
 from casa_install.site.spelling import closest, did_you_mean
-from casa_install.site.values import ScalarValue, scalars
+from casa_install.site.values import DictValue, ListValue, ScalarValue, scalars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from casa_install.site.specs import Specs
 
 _PLACEHOLDER = re.compile(r"(?<![A-Za-z])CHANGE[-_]?ME(?![A-Za-z])", re.IGNORECASE)
+
+
+_ALLOW = "notebook_allow"
 
 
 def check_variables(inventory: Inventory, specs: Specs) -> Iterator[Finding]:
@@ -33,6 +36,8 @@ def check_variables(inventory: Inventory, specs: Specs) -> Iterator[Finding]:
             yield from check_value(name, definition.value, specs.options[name])
             if specs.options[name].secret:
                 yield from _in_clear(definition)
+            if name == _ALLOW:
+                yield from _admits_nobody(definition)
         yield from _placeholders(definition)
     yield from _placeholder_hosts(inventory)
 
@@ -66,6 +71,21 @@ def _in_clear(definition: Definition) -> Iterator[Finding]:
         file = shown_path(value.place.path)
         message = f"`{printable(definition.name)}` is a secret and is not encrypted"
         yield Finding.at(definition.place, message, f"Encrypt its file: `ansible-vault encrypt {file}`.")
+
+
+def _admits_nobody(definition: Definition) -> Iterator[Finding]:
+    """Yield a rule of a notebook hub by which nobody could log in; one that is computed is not known here."""
+    value = definition.value
+    if not isinstance(value, DictValue) or value.is_template:
+        return
+    said = [entry.value for entry in value.entries.values()]
+    empty = [
+        (isinstance(one, ListValue) and not one.items) or (isinstance(one, ScalarValue) and not one.data)
+        for one in said
+    ]
+    if all(empty):
+        message = f"`{_ALLOW}` admits nobody, so nobody could log in to the hub"
+        yield Finding.at(definition.place, message, "Give `users`, `groups` or `all: true`.")
 
 
 def _placeholders(definition: Definition) -> Iterator[Finding]:

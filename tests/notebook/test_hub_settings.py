@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from casa_hub.settings import SettingsError, read_secrets, read_settings
 
 if TYPE_CHECKING:

@@ -63,7 +63,10 @@ def _hosts(roles: list[Role]) -> str:
         "all:",
         "  children:",
     ]
-    for group, description in groups.items():
+    order = list(_filling()["hosts"])
+    # A role of several groups may come before one of the first group.
+    for group in sorted(groups, key=lambda name: order.index(name) if name in order else len(order)):
+        description = groups[group]
         names = _filling()["hosts"].get(group)
         if not names:
             raise SpecError(f"{_FILLING}: the group `{group}` needs an example under `hosts`")

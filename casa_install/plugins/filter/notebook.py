@@ -9,4 +9,7 @@ from casa_install.hub.settings import hub_host_findings, hub_setting_findings
 
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"notebook_host_findings": hub_host_findings, "notebook_setting_findings": hub_setting_findings}
+        return {
+            "notebook_host_findings": hub_host_findings,
+            "notebook_setting_findings": hub_setting_findings,
+        }

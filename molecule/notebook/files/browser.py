@@ -1,4 +1,4 @@
-"""A browser as far as a hub needs one: cookies, redirects, forms and WebSockets. Python's own library only."""
+"""A browser as far as a hub needs one: cookies, redirects, forms, WebSockets. Python's own library only."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Forms(HTMLParser):
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
         if tag == "form":
-            self.forms.append({"action": found.get("action", ""), "method": found.get("method", "get"), "fields": {}})
+            self.forms.append(
+                {"action": found.get("action", ""), "method": found.get("method", "get"), "fields": {}}
+            )
         elif tag == "input" and self.forms and found.get("name"):
             self.forms[-1]["fields"][found["name"]] = found.get("value") or ""
         elif tag == "a" and found.get("href"):
@@ -90,8 +92,7 @@ class Browser:
             form = next((f for f in found.forms if "password" in f["fields"]), None)
             if form is not None:
                 fields = {**form["fields"], "username": name, "password": password}
-                page = self.open(urllib.parse.urljoin(page.url, form["action"] or page.url), form=fields)
-                return page
+                return self.open(urllib.parse.urljoin(page.url, form["action"] or page.url), form=fields)
             button = next((link for link in found.links if "oauth_login" in link), None)
             if button is None:
                 return page
@@ -209,9 +210,23 @@ class Channel:
 
     def execute(self, code):
         identity = uuid.uuid4().hex
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
-        header = {"msg_id": identity, "msg_type": "execute_request", "username": "", "session": identity, "version": "5.3"}
-        self.send({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"})
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": False,
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        header = {
+            "msg_id": identity,
+            "msg_type": "execute_request",
+            "username": "",
+            "session": identity,
+            "version": "5.3",
+        }
+        self.send(
+            {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        )
         printed = ""
         while True:
             said = self.receive()

@@ -1,4 +1,4 @@
-"""Asks the hub who somebody is by cookies of ada: one of today, one of two days ago, one signed with another key."""
+"""Asks the hub who ada's cookies stand for: one of today, one of two days ago, one of another key."""
 
 import json
 import sqlite3
@@ -26,7 +26,9 @@ opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context
 
 def who(key, seconds):
     cookie = create_signed_value(key, NAME, identity, clock=lambda: time.time() - seconds).decode()
-    request = urllib.request.Request("https://nb.casa.test/hub/home", headers={"Cookie": f'{NAME}="{cookie}"'})
+    request = urllib.request.Request(
+        "https://nb.casa.test/hub/home", headers={"Cookie": f'{NAME}="{cookie}"'}
+    )
     try:
         page = opener.open(request)
     except urllib.error.HTTPError as answer:

@@ -1,7 +1,7 @@
-# Runs in emmy's session. Each line that it prints is something that was not refused; the last one says that it ran.
+"""Runs in emmy's session. Each line that it prints was not refused; the last one says that it ran."""
+
 import glob
 import os
-import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -73,7 +73,11 @@ for path in glob.glob("/proc/[0-9]*/environ"):
     if os.stat(path).st_uid not in (os.getuid(),) and can_read(path):
         print("she can read", path)
 
-for words in (["sudo", "-n", "true"], ["systemctl", "stop", "casa-session-ada.service"], ["systemctl", "stop", "casa-hub.service"]):
+for words in (
+    ["sudo", "-n", "true"],
+    ["systemctl", "stop", "casa-session-ada.service"],
+    ["systemctl", "stop", "casa-hub.service"],
+):
     try:
         done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL)
     except OSError:

@@ -39,7 +39,9 @@ def main(step, name, *words):
     elif step == "logout":
         page = browser.open("/hub/logout")
     browser.keep()
-    print(json.dumps({"status": page.status, "url": page.url, "headers": dict(page.headers), "text": page.text}))
+    print(
+        json.dumps({"status": page.status, "url": page.url, "headers": dict(page.headers), "text": page.text})
+    )
 
 
 main(*sys.argv[1:])

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Everything that the hub must refuse, tried from another machine of the network.
 
-PASSWORDS is a JSON object, name to password. ada has a session. Prints JSON: name of the case to what was wrong,
-empty where all was refused.
+PASSWORDS is a JSON object, name to password. ada has a session. Prints JSON: name of the case to what was
+wrong, empty where all was refused.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -67,7 +68,9 @@ def forget_the_hub(browser):
 def raw(target, headers, port=443):
     """Ask for exactly this target, and return status, headers and text without following anything."""
     if port == 443:
-        link = http.client.HTTPSConnection("nb.casa.test", context=ssl.create_default_context(cafile=AUTHORITIES))
+        link = http.client.HTTPSConnection(
+            "nb.casa.test", context=ssl.create_default_context(cafile=AUTHORITIES)
+        )
     else:
         link = http.client.HTTPConnection("nb.casa.test", port)
     link.putrequest("GET", target, skip_host="Host" in headers)
@@ -86,6 +89,11 @@ def leads_away(location):
     return parts.scheme != "https" or parts.hostname not in ("nb.casa.test", "origin.casa.test")
 
 
+def of(name, what):
+    """Return the path in the hub's API of something that somebody has."""
+    return f"api/users/{name}/{what}"
+
+
 def outside_the_allow_rule():
     browser, page = person("eve")
     if page.status != 403 or "does not let eve" not in page.text:
@@ -94,7 +102,7 @@ def outside_the_allow_rule():
         page = browser.open(path)
         if page.status == 200 and "/hub/login" not in page.url:
             yield f"{path} gave her {page.status} {page.url}"
-    page = browser.api("api/users/eve/server", "POST")
+    page = browser.api(of("eve", "server"), "POST")
     if page.status != 403:
         yield f"a session gave {page.status}"
 
@@ -110,14 +118,19 @@ def another_users_server():
     browser, page = person("emmy")
     if page.status != 200:
         yield f"emmy cannot log in: {page.status}"
-    for path in ("/user/ada/lab", "/user/ada/api/contents", "/user/ada/api/kernels", "/user/ada/files/.bashrc"):
+    for path in (
+        "/user/ada/lab",
+        "/user/ada/api/contents",
+        "/user/ada/api/kernels",
+        "/user/ada/files/.bashrc",
+    ):
         page = browser.open(path)
         if page.status not in (403, 404):
             yield f"{path} gave emmy {page.status} {page.url}"
     for path, method in (
-        ("api/users/ada/server", "DELETE"),
-        ("api/users/ada/server", "POST"),
-        ("api/users/ada/tokens", "POST"),
+        (of("ada", "server"), "DELETE"),
+        (of("ada", "server"), "POST"),
+        (of("ada", "tokens"), "POST"),
         ("api/users/ada", "GET"),
         ("api/users", "POST"),
         ("api/proxy", "GET"),
@@ -138,13 +151,19 @@ def an_admin_in_anothers_session():
     page = browser.api("api/users")
     if "ada" not in page.text:
         yield f"ada is no admin: {page.status}"
-    page = browser.api("api/users/emmy/tokens", "POST")
+    page = browser.api(of("emmy", "tokens"), "POST")
     if page.status not in (403, 404):
         yield f"an admin got a token of emmy: {page.status}"
 
 
 def api_without_a_token():
-    for value in (None, "token ", "token 0123456789abcdef0123456789abcdef", "Bearer null", "Basic YWRhOmFkYQ=="):
+    for value in (
+        None,
+        "token ",
+        "token 0123456789abcdef0123456789abcdef",
+        "Bearer null",
+        "Basic YWRhOmFkYQ==",
+    ):
         browser = Browser(AUTHORITIES)
         headers = {"Authorization": value} if value else {}
         for path in ("users", "users/ada", "user", "groups", "services", "proxy", "info", "users/ada/tokens"):
@@ -159,7 +178,13 @@ def api_without_a_token():
 
 def login_state():
     browser = Browser(AUTHORITIES)
-    for query in ("", "?code=x", "?code=x&state=y", "?error=access_denied", "?code=x&state=eyJ9&iss=https://evil.example"):
+    for query in (
+        "",
+        "?code=x",
+        "?code=x&state=y",
+        "?error=access_denied",
+        "?code=x&state=eyJ9&iss=https://evil.example",
+    ):
         page = browser.open("/hub/oauth_callback" + query)
         if page.status not in (400, 403):
             yield f"a callback {query!r} gave {page.status}"
@@ -168,22 +193,22 @@ def login_state():
     forget_the_hub(browser)
     answers = []
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def note(request):
         if "/hub/oauth_callback" in request.full_url:
             answers.append(request.full_url)
-            raise Stop
+            raise StopError
         return request
 
-    handler = type("Note", (urllib.request.BaseHandler,), {"https_request": lambda _, request: note(request)})()
+    handler = type(
+        "Note", (urllib.request.BaseHandler,), {"https_request": lambda _, request: note(request)}
+    )()
     handler.handler_order = 1
     browser.opener.add_handler(handler)
-    try:
+    with contextlib.suppress(StopError):
         browser.login("emmy", PASSWORDS["emmy"])
-    except Stop:
-        pass
     del BROWSERS["emmy"]
     if not answers:
         yield "the provider gave no answer to steal"
@@ -198,7 +223,9 @@ def login_state():
 
 def open_redirect():
     browser, _ = person("emmy")
-    cookies = "; ".join(f"{c.name}={c.value}" for c in browser.jar if c.domain.startswith("nb") and c.path == "/hub/")
+    cookies = "; ".join(
+        f"{c.name}={c.value}" for c in browser.jar if c.domain.startswith("nb") and c.path == "/hub/"
+    )
     for way in NEXT:
         quoted = urllib.parse.quote(way, safe="")
         for headers in ({"Cookie": cookies}, {}):
@@ -214,7 +241,13 @@ def open_redirect():
             continue
         if not page.url.startswith(HUB + "/"):
             yield f"a login with {way!r} ended at {page.status} {page.url}"
-    for target in ("//evil.example", "//evil.example/", "/hub//evil.example", "//evil.example/%2e%2e", "/\\evil.example/"):
+    for target in (
+        "//evil.example",
+        "//evil.example/",
+        "/hub//evil.example",
+        "//evil.example/%2e%2e",
+        "/\\evil.example/",
+    ):
         for port in (443, 80):
             status, said, _ = raw(target, {}, port)
             if leads_away(said.get("Location") or "/"):
@@ -261,7 +294,10 @@ def old_tls():
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     try:
-        with socket.create_connection(("nb.casa.test", 443)) as link, context.wrap_socket(link, server_hostname="nb.casa.test"):
+        with (
+            socket.create_connection(("nb.casa.test", 443)) as link,
+            context.wrap_socket(link, server_hostname="nb.casa.test"),
+        ):
             yield "TLS 1.1 is taken"
     except (ssl.SSLError, OSError):
         pass
@@ -278,7 +314,7 @@ def in_anothers_name_on_the_host():
     if printed.splitlines()[-1:] != ["tried"]:
         yield f"it did not run: {printed[-500:]}"
     yield from printed.splitlines()[:-1]
-    browser.api("api/users/emmy/server", "DELETE")
+    browser.api(of("emmy", "server"), "DELETE")
 
 
 CASES = (

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Makes the hub's own secrets, once: ``casa-hub-secrets due|make``.
 
-They are made on the host and never leave it. A secret that is there is never replaced: a new key would end all logins
-(cookie_secret) or lose what the hub keeps encrypted about its users (crypt_key).
+They are made on the host and never leave it. A secret that is there is never replaced: a new key would end
+all logins (cookie_secret) or lose what the hub keeps encrypted about its users (crypt_key).
 """
 
 from __future__ import annotations

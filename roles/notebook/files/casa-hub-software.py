@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Builds what hub and proxy run, each version beside the others: ``casa-hub-software HUB PROXY OPTIONS``.
 
-HUB and PROXY are the wanted versions. OPTIONS is a JSON object with words for `pip` and for `npm`. What is fetched is
-checked by the digests of the lock files. A link is switched when its version is whole, and the version before is kept,
-so that a hub that restarts meanwhile finds what it had.
+HUB and PROXY are the wanted versions. OPTIONS is a JSON object with words for `pip` and for `npm`. What is
+fetched is checked by the digests of the lock files. A link is switched when its version is whole, and the
+version before is kept, so that a hub that restarts meanwhile finds what it had.
 """
 
 from __future__ import annotations
@@ -38,9 +38,27 @@ def run(command: list[str], **environment: str) -> None:
 def build_hub(place: Path, options: list[str]) -> None:
     """Make the Python environment of the hub, from wheels only, so that nothing is compiled or run."""
     run([sys.executable, "-m", "venv", str(place)])
-    install = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"]
+    install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+    ]
     lock = str(LIBRARY / "locks" / "hub.txt")
-    run([str(place / "bin" / "python"), *install, "--require-hashes", "--only-binary=:all:", *options, "-r", lock])
+    run(
+        [
+            str(place / "bin" / "python"),
+            *install,
+            "--require-hashes",
+            "--only-binary=:all:",
+            *options,
+            "-r",
+            lock,
+        ]
+    )
 
 
 def build_proxy(place: Path, hub: Path, options: list[str]) -> None:
@@ -51,7 +69,14 @@ def build_proxy(place: Path, hub: Path, options: list[str]) -> None:
         shutil.copyfile(LIBRARY / "proxy" / name, place / name)
     (place / "node").symlink_to(node_home / "bin" / "node")
     npm = [str(place / "node"), str(node_home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci"]
-    quiet = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    quiet = [
+        "--omit=dev",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     places = ["--prefix", str(place), "--globalconfig=/etc/npmrc", f"--cache={place / '.npm'}"]
     authorities = next((path for path in AUTHORITIES if Path(path).exists()), "")
     run([*npm, *quiet, *places, *options], NODE_EXTRA_CA_CERTS=authorities)

@@ -1,43 +1,40 @@
 """Looks at a host before anything is changed, and prints JSON. It only reads.
 
-Arguments: the wanted versions of the hub's software and of the proxy's, the certificate, its key, and the ports.
+Arguments: the wanted versions of the hub's software and of the proxy's, the certificate, its key, the ports.
 
-`missing`: which of the two files are not there. `taken`: which ports something else listens on. `ready`: whether
-the units can be started: the software is built, the secrets are made, the certificate is there.
+`missing`: which of the two files are not there. `taken`: which ports something else listens on. `ready`:
+whether the units can be started: the software is built, the secrets are made, the certificate is there.
 """
 
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
-HUB = "/opt/casa/hub"
-PROXY = "/opt/casa/proxy"
-SECRETS = "/usr/local/libexec/casa-hub-secrets"
-SETTINGS = "/etc/casa-hub/proxy.json"
+HUB = Path("/opt/casa/hub")
+PROXY = Path("/opt/casa/proxy")
+SECRETS = Path("/usr/local/libexec/casa-hub-secrets")
+SETTINGS = Path("/etc/casa-hub/proxy.json")
+SYSTEMCTL = "/usr/bin/systemctl"
 LISTENING = "0A"  # TCP_LISTEN of the kernel's include/net/tcp_states.h
 
 
 def listening():
     """Return the ports that anything listens on."""
     ports = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            with open(table, encoding="ascii") as file:
-                rows = [line.split() for line in file.readlines()[1:]]
-        except FileNotFoundError:
-            continue
-        ports |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTENING}
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        if table.exists():
+            rows = [line.split() for line in table.read_text(encoding="ascii").splitlines()[1:]]
+            ports |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTENING}
     return ports
 
 
 def own_ports():
     """Return the ports that our proxy has, none where it does not run."""
-    if subprocess.run(["systemctl", "is-active", "--quiet", "casa-proxy.service"], check=False).returncode:
+    if subprocess.run([SYSTEMCTL, "is-active", "--quiet", "casa-proxy.service"], check=False).returncode:
         return set()
     try:
-        with open(SETTINGS, encoding="utf-8") as file:
-            settings = json.load(file)
+        settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
     return {settings.get("port"), settings.get("redirect_port")}
@@ -45,20 +42,19 @@ def own_ports():
 
 def current(directory, version):
     """Tell whether a version is built and chosen."""
-    link = os.path.join(directory, "current")
-    return os.path.basename(os.path.realpath(link)) == version and os.path.isdir(link)
+    link = directory / "current"
+    return link.resolve().name == version and link.is_dir()
 
 
 def secrets_made():
     """Tell whether no secret is owed."""
-    if not os.path.exists(SECRETS):
-        return False
-    return subprocess.run([SECRETS, "due"], check=False).returncode == 0
+    return SECRETS.exists() and subprocess.run([SECRETS, "due"], check=False).returncode == 0
 
 
 def main(arguments):
+    """Look and print."""
     hub, proxy, certificate, key, *ports = arguments
-    missing = [path for path in (certificate, key) if not os.path.isfile(path)]
+    missing = [path for path in (certificate, key) if not Path(path).is_file()]
     busy = listening() - own_ports()
     ready = not missing and current(HUB, hub) and current(PROXY, proxy) and secrets_made()
     taken = [int(port) for port in ports if int(port) in busy]

@@ -24,8 +24,14 @@ class Rule:
         return self.everybody or claim in self.users or bool(groups & self.groups)
 
 
-def refused(said: str) -> web.HTTPError:
+class PageError(web.HTTPError):
+    """An error whose page tells somebody what it is about, and what he can do."""
+
+    def __init__(self, status: int, said: str, reason: str | None = None) -> None:
+        super().__init__(status, "%s", said, reason=reason)
+        self.jupyterhub_message = said
+
+
+def refused(said: str) -> PageError:
     """Return an error whose page tells somebody why he is not let in."""
-    fault = web.HTTPError(403, "%s", said, reason="You are not let in")
-    fault.jupyterhub_message = said
-    return fault
+    return PageError(403, said, reason="You are not let in")

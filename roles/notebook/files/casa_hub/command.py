@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"Error: {options.account} is no account of a user on this host", file=sys.stderr)
                 return 1
             account = join(registry, options.issuer, options.subject, options.account)
-            print(
-                f"{options.subject} of {options.issuer} has {account.name} from the next login on"
-            )
+            print(f"{options.subject} of {options.issuer} has {account.name} from the next login on")
             return 0
         accounts = registry.read()
     except (AccountError, SettingsError, OSError) as fault:

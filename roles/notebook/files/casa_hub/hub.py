@@ -70,8 +70,8 @@ def _serve(c: Any, site: Settings, secrets: Secrets) -> None:
 
 
 def _lock_up(c: Any, site: Settings) -> None:
-    # JupyterHub 6.1.1 reads it before anything has set it where a browser's login has ended at the provider: the page
-    # is a 500 then, and nobody gets to the login page (jupyterhub/handlers/base.py, refresh_auth).
+    # JupyterHub 6.1.1 reads it before anything has set it where a browser's login has ended at the provider:
+    # the page is a 500 then, and nobody gets to the login page (jupyterhub/handlers/base.py, refresh_auth).
     if not hasattr(BaseHandler, "_token_authenticated"):
         BaseHandler._token_authenticated = False
     hub = c.JupyterHub

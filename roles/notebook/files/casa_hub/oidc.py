@@ -15,7 +15,7 @@ from tornado.httpclient import HTTPClientError
 from traitlets import Any as AnyTrait
 
 from casa_hub.accounts import AccountError, Identity
-from casa_hub.allow import ADMINS, refused
+from casa_hub.allow import ADMINS, PageError, refused
 
 SECONDS = 15
 FRESH = 3600
@@ -76,11 +76,11 @@ class OidcLogin(GenericOAuthenticator):  # type: ignore[misc]
                 self.log.warning("%s cannot be asked (%s); what it said before is used", issuer, fault)
                 return
             self.log.error("%s cannot be asked: %s", issuer, fault)  # noqa: TRY400  # no fault of the hub
-            gone = web.HTTPError(503, "no answer from %s", issuer)
-            gone.jupyterhub_message = (
-                "The login provider does not answer. Sessions go on; try to log in again in a few minutes."
-            )
-            raise gone from fault
+            raise PageError(
+                503,
+                "The login provider does not answer. Sessions go on; try to log in again in a few minutes.",
+                reason="The login provider does not answer",
+            ) from fault
         self._discovered = time.monotonic()
 
     def _take(self, said: dict[str, Any]) -> None:
@@ -167,6 +167,7 @@ class OidcLogin(GenericOAuthenticator):  # type: ignore[misc]
         """Both answers must be of one person (OpenID Connect Core 1.0, section 5.3.2).
 
         The token came from the provider itself over TLS, which stands for its signature (section 3.1.3.7).
+        Its end is that of the moment of the login, and a refresh may see it later.
         """
         try:
             says = jwt.decode(id_token, options={"verify_signature": False, "verify_aud": False})
