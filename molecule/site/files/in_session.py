@@ -1,7 +1,7 @@
-"""As root: run a program inside somebody's session, where a terminal of JupyterLab would run it.
+"""As root: run a program in somebody's session, as a terminal of JupyterLab would.
 
-Arguments: account, program, its arguments. It gets the session's environment, cgroup and view of the file
-system, and the account's rights.
+Arguments: account, program, its arguments. It gets the session's environment, cgroup with its limits, and the
+account's rights. The session's view of the file system is left out: a container's root may not enter it.
 """
 
 import os
@@ -22,8 +22,6 @@ if main == "0":
 given = Path(f"/proc/{main}/environ").read_bytes().decode().split("\0")
 environment = dict(entry.split("=", 1) for entry in given if entry)
 Path(f"/sys/fs/cgroup{known['ControlGroup']}/cgroup.procs").write_text(str(os.getpid()))
-with Path(f"/proc/{main}/ns/mnt").open() as view:
-    os.setns(view.fileno(), os.CLONE_NEWNS)
 os.initgroups(name, account.pw_gid)
 os.setgid(account.pw_gid)
 os.setuid(account.pw_uid)
