@@ -327,7 +327,8 @@ def test_a_process_that_maps_a_library_uses_its_version(site: Site) -> None:
     script = site.versions.parent / "script.py"
     script.write_text(
         "import mmap, sys\n"
-        f"with open({str(library)!r}, 'rb') as file: held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
+        f"with open({str(library)!r}, 'rb') as file:\n"
+        "    held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\n"
         "print(flush=True)\nsys.stdin.read()\n",
         encoding="utf-8",
     )

@@ -177,6 +177,7 @@ def test_execution_points_go_before_access_points_before_the_manager_and_base_la
         ("all:!condor_access:!condor_manager", "htcondor"),
         ("condor_access:!condor_manager", "htcondor"),
         ("condor_manager", "htcondor"),
+        ("all", "analysis_env"),
         ("all", "trust"),
         ("all", "base"),
     ]

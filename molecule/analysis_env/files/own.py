@@ -6,11 +6,10 @@ from dask.distributed import Client
 
 
 def work(number):
-    import sortedcollections
+    """Where this runs, and what the package gives."""
+    from sortedcollections import ValueSortedDict
 
-    return socket.gethostname().partition(".")[0], len(
-        sortedcollections.ValueSortedDict({number: 1})
-    ) * number
+    return socket.gethostname().partition(".")[0], len(ValueSortedDict({number: 1})) * number
 
 
 client = Client("tcp://nb1:8786")
