@@ -44,8 +44,8 @@ _FORGED = Check(
 )
 _REDIRECT = Check(
     "no open redirect",
-    "curl -si 'https://HUB/hub/login?next=https://elsewhere/'",
-    "the answer does not name where the link wants to go",
+    "curl -si 'https://HUB//elsewhere/' 'https://HUB/hub/login?next=https://elsewhere/'",
+    "no answer sends the browser to another host",
     "a link that looks like the hub's leads to somebody else's page after the login",
 )
 _ALLOW = Check(
@@ -86,6 +86,8 @@ NOTEBOOK_CHECKS: tuple[Check, ...] = (
     _LOGIN,
 )
 _REFUSED = 403
+_ANSWERED = (200, 400)
+"""A forged header must be answered as if it were not there: an error would show nothing."""
 
 
 def judge_hubs(tried: Mapping[str, Mapping[str, Any]]) -> list[Result]:
@@ -105,6 +107,9 @@ def judge_hubs(tried: Mapping[str, Mapping[str, Any]]) -> list[Result]:
 
 
 def _on_host(host: str, found: Mapping[str, Any]) -> Iterator[Result]:
+    if not found["installed"]:
+        yield _PAGE.result(host, passed=False, found="no hub is installed there")
+        return
     page = found["page"]
     yield _PAGE.result(host, page["status"] == 200, page["fault"] or f"status {page['status']}")
     answers = page["status"] == 200
@@ -137,11 +142,11 @@ def _seen(host: str, found: Mapping[str, Any]) -> Iterator[Result]:
         yield _HSTS.untried(host, "notebook_hsts_seconds is 0")
     let_in = [f"{path}: {status}" for path, status in found["api"].items() if status != _REFUSED]
     yield _API.result(host, not let_in, "; ".join(let_in))
-    for check, name in ((_FORGED, "forged"), (_REDIRECT, "redirected")):
-        status = found[f"{name}_status"]
-        good = not found[name] and 200 <= status < 400
-        what = "the answer names it" if found[name] else f"status {status}"
-        yield check.result(host, good, "" if good else what)
+    status = found["forged_status"]
+    good = not found["forged"] and _ANSWERED[0] <= status < _ANSWERED[1]
+    what = "the answer names it" if found["forged"] else f"status {status}"
+    yield _FORGED.result(host, good, "" if good else what)
+    yield _REDIRECT.result(host, not found["redirected"], ", ".join(found["redirected"]))
 
 
 def _unseen(host: str) -> Iterator[Result]:

@@ -94,8 +94,8 @@ def receipts():
     owed, drift = [], []
     for path in sorted(RECEIPTS.glob("*.json")) if RECEIPTS.is_dir() else []:
         receipt = json.loads(path.read_text())
-        if path.stem == "xcache":
-            continue  # ask-xcache.py tells of it
+        if path.stem in ("notebook", "xcache"):
+            continue  # ask-notebook.py and ask-xcache.py tell of them
         owed += [{"role": path.stem, **item} for item in receipt.get("owed", []) if not done(path.stem, item)]
         for entry in receipt.get("entries", []):
             digest = entry.get("ours", {}).get("sha256")

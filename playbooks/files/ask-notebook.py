@@ -24,6 +24,8 @@ SECRETS = pathlib.Path("/etc/casa-hub/secrets")
 RECEIPT = pathlib.Path("/etc/casa-install/receipts/notebook.json")
 HUB = "http://127.0.0.1:8081/hub"
 UNITS = ("casa-hub.service", "casa-proxy.service")
+UNTRIED = ("throttled", "too-many-users", "already-pending")
+RESTARTS = {"Restart the hub": UNITS[0], "Restart the hub's proxy": UNITS[1]}
 
 
 def run(*words):
@@ -103,14 +105,17 @@ def spawns():
         text = get(HUB + "/metrics", {"Authorization": "token " + token.read_text().strip()})
     except OSError:
         return None
-    counts = {}
-    for status in ("success", "failure"):
-        found = re.search(
-            r'^jupyterhub_server_spawn_duration_seconds_count\{status="' + status + r'"\} (\S+)',
-            text,
-            re.MULTILINE,
-        )
-        counts[status] = int(float(found[1])) if found else 0
+    return count_spawns(text)
+
+
+def count_spawns(metrics):
+    """Return both counts from Prometheus's text; what the hub did not try to start counts for neither."""
+    counts = {"success": 0, "failure": 0}
+    pattern = r"^jupyterhub_server_spawn_duration_seconds_count\{(.*)\} (\S+)$"
+    for labels, value in re.findall(pattern, metrics, re.MULTILINE):
+        said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        if said.get("reason", "") not in UNTRIED:
+            counts["success" if said["status"] == "success" else "failure"] += int(float(value))
     return counts
 
 
@@ -161,8 +166,12 @@ def accounts():
     return {"given": len(said["accounts"]), "look_alikes": len(said["look_alikes"])}
 
 
-def receipt():
-    """Return what is owed, and the files of ours that somebody else changed since."""
+def receipt(states):
+    """Return what is owed, and the files of ours that somebody else changed since.
+
+    A restart since then, by whomever, was what was owed; the receipt learns of it with the next run. A start
+    in the very second of the record counts: the record is made before the change.
+    """
     if not RECEIPT.is_file():
         return [], []
     text = json.loads(RECEIPT.read_text())
@@ -176,7 +185,12 @@ def receipt():
             drift.append({"path": entry["name"], "what": "is gone"})
         elif hashlib.sha256(ours.read_bytes()).hexdigest() != digest:
             drift.append({"path": entry["name"], "what": "was changed by somebody else"})
-    return text.get("owed", []), drift
+    owed = []
+    for item in text.get("owed", []):
+        unit = RESTARTS.get(item.get("handler"))
+        if unit is None or item.get("since", 0) > (states[unit]["since"] or 0):
+            owed.append(item)
+    return owed, drift
 
 
 def main(arguments):
@@ -201,9 +215,10 @@ def main(arguments):
             "served": served(proxy.get("address"), proxy.get("port", 443)),
             "accounts": accounts(),
         }
-        answer["owed"], answer["drift"] = receipt()
+        answer["owed"], answer["drift"] = receipt(answer["units"])
     print("casa-install answer 1")
     print(json.dumps({"notebook": answer}))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -22,6 +22,13 @@ SECRETS = pathlib.Path("/etc/casa-hub/secrets")
 CREDENTIALS = pathlib.Path("/run/casa-sessions")
 CLOSED = ("/hub/api/users", "/hub/api/proxy", "/hub/metrics")
 ELSEWHERE = "casa-verify.invalid"
+LEADING = (
+    "//" + ELSEWHERE + "/",
+    "/hub//" + ELSEWHERE,
+    "/hub/login?next=https%3A%2F%2F" + ELSEWHERE,
+    "/hub/logout?next=https%3A%2F%2F" + ELSEWHERE,
+    "/hub/user-redirect//" + ELSEWHERE,
+)
 
 
 def run(*words):
@@ -48,6 +55,12 @@ def get(url, ca, path, headers=None):
         return {"fault": str(fault), "status": 0, "headers": {}, "text": ""}
     found = {name.lower(): value for name, value in answer.getheaders()}
     return {"fault": "", "status": answer.status, "headers": found, "text": text}
+
+
+def leads_away(url, ca, path):
+    """Return whether an answer sends the browser to another host."""
+    location = get(url, ca, path)["headers"].get("location", "")
+    return urllib.parse.urlsplit(urllib.parse.urljoin(url.geturl(), location)).hostname == ELSEWHERE
 
 
 def addresses():
@@ -94,6 +107,8 @@ def sessions():
         account = unit.removeprefix("casa-session-").removesuffix(".service")
         said = run("systemctl", "show", unit, "--property=User,MainPID,MemoryMax,CPUQuotaPerSecUSec")
         has = dict(one.split("=", 1) for one in said.splitlines() if "=" in one)
+        if state in ("activating", "deactivating"):
+            continue
         if state != "active":
             faults.append(unit + " is " + state)
             continue
@@ -129,30 +144,33 @@ def in_force():
 def main(arguments):
     """Print what was found."""
     given = dict(word.split("=", 1) for word in arguments)
+    print("casa-install answer 1")
+    if not SETTINGS.is_file() or not PROXY.is_file():
+        print(json.dumps({"notebook_tried": {"installed": False}}))
+        return
     url = urllib.parse.urlsplit(json.loads(SETTINGS.read_text())["url"])
     proxy = json.loads(PROXY.read_text())
     page = get(url, given["ca"], "/hub/login")
     lies = {"X-Forwarded-Host": ELSEWHERE, "X-Forwarded-Proto": "http", "Forwarded": "host=" + ELSEWHERE}
     forged = get(url, given["ca"], "/hub/home", lies)
-    redirected = get(url, given["ca"], "/hub/login?next=https%3A%2F%2F" + ELSEWHERE + "%2F")
     # The hub's own port, and those of the proxy that are for this host only.
     ports = [8081, proxy.get("api_port", 8001), *filter(None, [proxy.get("metrics_port")])]
     found = {
+        "installed": True,
         "page": {key: page[key] for key in ("fault", "status")},
         "hsts": page["headers"].get("strict-transport-security", ""),
         "hsts_wanted": proxy.get("hsts_seconds", 0) > 0,
         "api": {path: get(url, given["ca"], path)["status"] for path in CLOSED},
         "forged": ELSEWHERE in forged["text"] + json.dumps(forged["headers"]),
         "forged_status": forged["status"],
-        "redirected": ELSEWHERE in redirected["text"] + json.dumps(redirected["headers"]),
-        "redirected_status": redirected["status"],
+        "redirected": [path for path in LEADING if leads_away(url, given["ca"], path)],
         "reachable": reachable(ports),
         "allow": in_force(),
         "sessions": sessions(),
         "loose": loose(),
     }
-    print("casa-install answer 1")
     print(json.dumps({"notebook_tried": found}))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

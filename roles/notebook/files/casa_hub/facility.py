@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from casa_hub import environment, units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from casa_hub.settings import HelpLink, Settings
 
@@ -82,13 +82,12 @@ class Reading:
 class Facility:
     """What templates see as `facility`."""
 
-    def __init__(self, site: Settings, complain: Callable[[str], object] = print) -> None:
+    def __init__(self, site: Settings) -> None:
         self.name = site.name
         self.announcement = site.announcement
         self.help_links: Sequence[HelpLink] = site.help_links
         self.idle_hours = site.session.idle_seconds / 3600
         self._environment_directory = site.environment_directory
-        self._complain = complain
         self._reading = Reading(0)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Facility:
