@@ -13,7 +13,7 @@ help:
 	@echo "make test      all tests that belong to every change, machines included (root)"
 	@echo "make test-all  the same, and what is slow and rarely breaks (root)"
 	@echo "make unit      the tests that need neither machines nor root"
-	@echo "make bench     what a run costs on one host, against plain tasks, and how long a job waits in the lab (root)"
+	@echo "make bench     what a run costs on one host, against plain tasks, how long a job waits in the lab, and a person for JupyterLab (root)"
 	@echo "make bench-xcache  what a warm cache serves, against its origin (root; after molecule converge -s xcache)"
 	@echo "make docs      write the generated pages anew"
 
@@ -22,6 +22,8 @@ lab: packages $(VENV)/.ready
 	casa-install site.yml -i inventories/lab --yes -e htcondor_proof_jobs=always
 	casa-install status -i inventories/lab
 	casa-install verify -i inventories/lab
+	python -m tools.browser --lab lab trust pages refused login analysis
+	casa-install lab show
 
 lab-down: $(VENV)/.ready
 	casa-install lab down
@@ -41,6 +43,7 @@ lint: $(VENV)/.ready
 bench: packages $(VENV)/.ready
 	python bench/state.py
 	python bench/latency.py
+	python bench/login.py
 
 # Needs the machines of `molecule converge -s xcache`.
 bench-xcache: packages $(VENV)/.ready

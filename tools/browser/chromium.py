@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from playwright.sync_api import Browser
+
+Say = Callable[[str], None]
+"""Tells what came out."""
 
 PATIENCE = 60_000
 """Milliseconds that a page may take on a busy computer before the visit has failed."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from playwright.sync_api import Error, expect
+from playwright.sync_api import Error, ViewportSize, expect
 
 from tools.browser.chromium import PATIENCE
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from tools.browser.chromium import Place
 
-SIZE = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SPAWN_PATIENCE = 120_000
 """Milliseconds for a server to start on a busy computer."""
 
@@ -43,8 +44,14 @@ class Visit:
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def close(self) -> None:
-        """Close the browser's windows."""
+    def __enter__(self) -> Self:
+        """The visit begins."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the person's windows; what was to be seen when it went wrong is kept."""
+        if kind is not None:
+            self.picture(f"failed-{self.name}")
         self.context.close()
 
     def picture(self, name: str, of: Locator | None = None) -> None:
@@ -86,7 +93,7 @@ class Visit:
         """Ask for a server, with the profile that is offered first, and wait until JupyterLab is there."""
         self.page.goto(f"{self.where.hub}/hub/spawn")
         start = self.page.locator("form#spawn_form input[type=submit], form#spawn_form button[type=submit]")
-        expect(start.or_(self.launcher).first).to_be_visible(timeout=SPAWN_PATIENCE)
+        expect(start.or_(self.files).first).to_be_visible(timeout=SPAWN_PATIENCE)
         if start.count():
             self.picture("profiles")
             start.first.click()
@@ -94,15 +101,13 @@ class Visit:
 
     def await_lab(self) -> None:
         """Wait for JupyterLab, and see that it is the person's own."""
-        expect(self.page).to_have_url(
-            re.compile(re.escape(f"{self.home}lab")), timeout=SPAWN_PATIENCE
-        )
-        expect(self.launcher).to_be_visible(timeout=SPAWN_PATIENCE)
+        expect(self.page).to_have_url(re.compile(re.escape(f"{self.home}lab")), timeout=SPAWN_PATIENCE)
+        expect(self.files).to_be_visible(timeout=SPAWN_PATIENCE)
 
     @property
-    def launcher(self) -> Locator:
-        """JupyterLab's launcher."""
-        return self.page.locator(".jp-Launcher-body").first
+    def files(self) -> Locator:
+        """The tab of JupyterLab's list of files, which comes when the whole window is there."""
+        return self.page.locator(".lm-TabBar-tab[data-id='filebrowser']").first
 
     def reach_lab(self) -> float:
         """From the provider's form to JupyterLab; how many seconds that took."""
@@ -133,15 +138,21 @@ class Visit:
 
     def require_refused(self) -> None:
         """A person who is logged out must not get at the server, which may still run."""
-        for path in ("lab", "api/contents"):
-            answer = self.fetch(f"{self.home}{path}")
+        for path in ("lab", "api/contents", "api/kernels"):
+            # A new address each time: it is the server that is asked, and not what the browser has kept.
+            answer = self.fetch(f"{self.home}{path}?asked={secrets.token_hex(8)}")
             if answer["status"] == 200 and answer["url"].startswith(self.home):
                 raise AssertionError(f"{self.home}{path} still answers after logging out")
 
-    def fetch(self, url: str, **options: Any) -> dict[str, Any]:
+    def fetch(self, url: str) -> dict[str, Any]:
         """What an address answers to this browser: status, address after redirects, and text."""
-        reply = self.context.request.get(url, **options)
-        return {"status": reply.status, "url": reply.url, "text": reply.text()}
+        page = self.context.new_page()
+        try:
+            reply = page.goto(url)
+            assert reply is not None
+            return {"status": reply.status, "url": page.url, "text": reply.text()}
+        finally:
+            page.close()
 
 
 def refusal(browser: Browser, where: Place) -> str:

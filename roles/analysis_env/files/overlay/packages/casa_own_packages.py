@@ -37,7 +37,7 @@ if packages not in sys.path:
     site.addsitedir(packages)
 os.environ[{variable!r}] = os.path.dirname(os.path.abspath(__file__))
 # Workers have no home directory of the user: they run the shared environment's own interpreter.
-for name in ("HTCONDOR", "COFFEA_CASA"):
+for name in ("HTCONDOR", "LOCALHOST", "COFFEA_CASA"):
     os.environ.setdefault("DASK_JOBQUEUE__%s__PYTHON" % name, os.path.join(root, "bin", "python"))
 '''
 # What a virtual environment has of itself, and what is no use on another computer.
