@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help lab lab-down test test-all unit lint bench bench-dask bench-xcache docs setup packages clean
+.PHONY: help lab lab-down test test-all unit lint bench bench-xcache docs setup packages clean
 
 help:
 	@echo "make lab       build a small site on this computer and install it (root)"
@@ -13,9 +13,8 @@ help:
 	@echo "make test      all tests that belong to every change, machines included (root)"
 	@echo "make test-all  the same, and what is slow and rarely breaks (root)"
 	@echo "make unit      the tests that need neither machines nor root"
-	@echo "make bench     what a run costs on one host, against plain tasks, how long a job waits in the lab, and a person for JupyterLab (root)"
+	@echo "make bench     what a run costs on one host, against plain tasks, and how long jobs, JupyterLab and Dask workers take in the lab (root; after make lab)"
 	@echo "make bench-xcache  what a warm cache serves, against its origin (root; after molecule converge -s xcache)"
-	@echo "make bench-dask    how long Dask workers take on a warm pool (root; after make lab)"
 	@echo "make docs      write the generated pages anew"
 
 lab: packages $(VENV)/.ready
@@ -41,18 +40,16 @@ unit: $(VENV)/.ready
 lint: $(VENV)/.ready
 	python -m pytest tests/lint
 
+# All but the first need the machines of `make lab`.
 bench: packages $(VENV)/.ready
 	python bench/state.py
 	python bench/latency.py
 	python bench/login.py
+	python bench/dask.py
 
 # Needs the machines of `molecule converge -s xcache`.
 bench-xcache: packages $(VENV)/.ready
 	python bench/xcache.py
-
-# Needs the lab, or with LAB=molecule-dask the machines of `molecule converge -s dask`.
-bench-dask: packages $(VENV)/.ready
-	python bench/dask.py --name $(or $(LAB),lab)
 
 docs: $(VENV)/.ready
 	python -m tools.docs
