@@ -76,7 +76,7 @@ def test_help_and_validate_run_from_anywhere(installed: Installation, program: l
 
     done = installed.run(*program, "validate", "-i", "inventories/lab")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "site is valid: 5 hosts in 5 groups\n"
+    assert done.stdout == "site is valid: 6 hosts in 6 groups\n"
 
 
 def test_a_missing_inventory_is_told_from_the_wheel_too(installed: Installation) -> None:
