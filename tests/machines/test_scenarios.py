@@ -31,15 +31,8 @@ def what_failed(text: str) -> str:
     )
 
 
-# Minutes of building: what breaks often, building and shipping, the scenarios with users do as well.
-RARE = {"analysis_env"}
-
-
 @pytest.mark.machines
-@pytest.mark.parametrize(
-    "scenario",
-    [pytest.param(name, marks=[pytest.mark.rare] if name in RARE else []) for name in SCENARIOS],
-)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str, tmp_path: Path) -> None:
     environment = {
         **os.environ,
