@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from casa_install.engine.answers import parse_answer
 from casa_install.health import authority_checks, job_checks
 from casa_install.health.checks import Result, Verdict, judge
 from casa_install.health.read_status import read_status
 from casa_install.report.verify import verify_json, verify_text
+from casa_install.site.collection import collection_root
 
 ANSWERS = Path(__file__).with_name("answers")
 GROUPS = {"cm1": ["manager", "access"], "ep1": ["execute"], "ep2": ["execute"]}
@@ -337,3 +339,17 @@ def test_text_and_json_name_the_failure_what_it_means_and_what_was_not_tried(tri
     document = json.loads(json.dumps(verify_json(results, {})))
     assert {check["verdict"] for check in document["checks"]} == {"passed", "failed", "not verified here"}
     assert all(check["command"] and check["rule"] and check["meaning"] for check in document["checks"])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        *sorted(collection_root().glob("playbooks/files/ask-*.py")),
+        *sorted(collection_root().glob("playbooks/files/try-*.py")),
+    ],
+    ids=lambda path: path.name,
+)
+def test_what_a_program_on_a_host_prints_is_taken_for_an_answer(program: Path) -> None:
+    # Without this line what it found would be dropped, as another task's output is.
+    assert 'print("casa-install answer 1")' in program.read_text()
+    assert parse_answer('casa-install answer 1\n{"found": 1}') == {"found": 1}

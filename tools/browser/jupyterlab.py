@@ -37,6 +37,8 @@ class JupyterLab:
         """Forget what was open before, and have the question answered whether JupyterLab may fetch news."""
         news = self.page.locator(".Toastify__toast button", has_text="No")
         self.page.add_locator_handler(news, lambda: news.click())
+        kernels = self.page.locator(".jp-Dialog", has_text="Select Kernel").locator("button.jp-mod-accept")
+        self.page.add_locator_handler(kernels, lambda: kernels.click())
         self.page.goto(f"{self.visit.home}lab?reset")
         self.visit.await_lab()
         expect(self.page.locator(".jp-Launcher-body").first).to_be_visible()
@@ -63,15 +65,11 @@ class JupyterLab:
         """Open a notebook from the file browser, with the kernel that it was written for."""
         self.page.locator(".jp-DirListing-item", has_text=name).dblclick()
         expect(self.notebook).to_be_visible()
-        self._choose_kernel()
+        panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        # Before it has one, the indicator says idle too, and a run would only ask which kernel to take.
+        expect(panel.locator(".jp-Toolbar-kernelName")).to_contain_text("Python 3", timeout=60_000)
         status = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator")
         expect(status).to_have_attribute("data-status", "idle", timeout=60_000)
-
-    def _choose_kernel(self) -> None:
-        dialog = self.page.locator(".jp-Dialog", has_text="Select Kernel")
-        self.page.wait_for_timeout(500)
-        if dialog.count():
-            dialog.locator("button.jp-mod-accept").click()
 
     @property
     def notebook(self) -> Locator:
@@ -99,7 +97,10 @@ class JupyterLab:
         """
         deadline = time.monotonic() + RUN_PATIENCE
         while waiting := [cell for cell in self.saved(name) if cell["execution_count"] is None]:
-            assert time.monotonic() < deadline, f"{name} does not get past: {waiting[0]['source'][:60]!r}"
+            seen = " ".join(self.page.locator("body").inner_text().split())
+            assert time.monotonic() < deadline, (
+                f"{name} does not get past: {waiting[0]['source'][:60]!r}; the window says: {seen[:2000]}"
+            )
         return [out for cell in self.saved(name) for out in cell["outputs"]]
 
     def saved(self, name: str) -> list[dict[str, Any]]:
