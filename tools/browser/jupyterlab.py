@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +69,12 @@ class JupyterLab:
         panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         # Before it has one, the indicator says idle too, and a run would only ask which kernel to take.
         expect(panel.locator(".jp-Toolbar-kernelName")).to_contain_text("Python 3", timeout=60_000)
-        status = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator")
-        expect(status).to_have_attribute("data-status", "idle", timeout=60_000)
+        expect(self.status).to_have_attribute("data-status", "idle", timeout=60_000)
+
+    @property
+    def status(self) -> Locator:
+        """What says whether the notebook that is in front is being run."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator")
 
     @property
     def notebook(self) -> Locator:
@@ -80,12 +85,17 @@ class JupyterLab:
         """Choose from the menu bar."""
         self.page.locator(".lm-MenuBar-itemLabel", has_text=path[0]).first.click()
         for label in path[1:]:
-            item = self.page.locator(".lm-Menu-item", has=self.page.get_by_text(label, exact=True))
-            item.last.click()
+            item = self.page.locator(".lm-Menu-item", has=self.page.get_by_text(label, exact=True)).last
+            # A menu shows what could be done when it was opened, and does nothing where that was nothing.
+            expect(item).not_to_have_class(re.compile("lm-mod-disabled"))
+            item.click()
 
-    def start_running(self) -> None:
-        """Run every cell, without waiting."""
+    def start_running(self, name: str) -> None:
+        """Run every cell of a notebook that is in front, and see the first begin."""
+        tab = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.jp-mod-current", has_text=name)
+        expect(tab).to_be_visible()
         self.menu("Run", "Run All Cells")
+        expect(self.status).to_have_attribute("data-status", "busy")
 
     def await_end(self, name: str) -> list[dict[str, Any]]:
         """Wait until every cell has run; the outputs of all cells, as the server has them.

@@ -97,7 +97,7 @@ def analysis(
         window.begin()
         window.upload(notebook)
         window.open(notebook.name)
-        window.start_running()
+        window.start_running(notebook.name)
         outputs = window.await_end(notebook.name)
         drawn = [out for out in outputs if "image/png" in out.get("data", {})]
         assert drawn, f"{notebook.name} drew nothing"
