@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the names are the base class's
         """What was asked, without its parameters: codes and hints are among them."""
         asked = getattr(self, "path", "").partition("?")[0]
         self.log_message("%s %s %s", getattr(self, "command", ""), json.dumps(asked), str(code))
