@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from casa_install.digests import sha256_of
 from casa_install.state.build import build, sysctl_file
 from casa_install.state.document import has_template
 from casa_install.state.findings import Finding, Place, StateFileError, did_you_mean
@@ -256,8 +256,7 @@ def read_local(path: Path) -> bytes | LocalFile:
     size = path.stat().st_size
     if size <= INLINE_LIMIT:
         return path.read_bytes()
-    with path.open("rb") as stream:
-        return LocalFile(path, hashlib.file_digest(stream, "sha256").hexdigest(), size)
+    return LocalFile(path, sha256_of(path), size)
 
 
 def _drop_repeated_folders(resources: Iterable[Resource]) -> list[Resource]:

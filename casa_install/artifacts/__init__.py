@@ -1,0 +1,1 @@
+"""What is installed and comes from no package repository: which versions, from where, and proof of it."""
