@@ -47,6 +47,7 @@ class Access:
         # gone, and two labs with a machine of the same name never share a connection.
         self.sockets = self.directory / "cp"
         self.disks = self.directory / "disks"
+        self.nodes = self.directory / "nodes"
         self.federation = self.directory / "federation"
         self.site_authority = self.directory / "site-ca"
         self.browser = self.directory / "browser"
@@ -94,7 +95,9 @@ class Access:
             "    KexAlgorithms curve25519-sha256\n"
         )
         self.ssh_config.write_text("\n".join([*blocks, common]), encoding="utf-8")
-        self._write_inventory(machines, variables)
+        addresses = {machine.name: machine.address for machine in machines}
+        # The lab's names lead nowhere on its computer, where some things are reached that are no SSH.
+        self._write_inventory(machines, variables | {"lab_addresses": addresses})
 
     def _write_inventory(self, machines: list[Reached], variables: dict[str, Any]) -> None:
         """Only variables of hosts win over everything that a site may have set for its groups."""

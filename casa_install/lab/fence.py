@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from casa_install.lab.podman import Podman
 
 CHAIN = ("-t", "mangle")
+POD_RANGES = "10.42.0.0/15"
+"""Of pods and Services, unless a site says otherwise (k3s_cluster_cidr, k3s_service_cidr)."""
 
 
 def ensure_fence(podman: Podman, network: str) -> None:
@@ -32,8 +34,9 @@ def ensure_fence(podman: Podman, network: str) -> None:
         CasaError: The rule cannot be made.
     """
     (found,) = json.loads(podman.run("network", "inspect", network).stdout)
-    for subnet in found["subnets"]:
-        rule = fence(network, found["network_interface"], subnet["subnet"])
+    bridge = found["network_interface"]
+    rules = [fence(network, bridge, subnet["subnet"]) for subnet in found["subnets"]]
+    for rule in [*rules, inner_fence(network, bridge)]:
         if _iptables([*CHAIN, "-C", *rule], check=False).returncode != 0:
             _iptables([*CHAIN, "-A", *rule])
 
@@ -44,6 +47,16 @@ def fence(network: str, bridge: str, subnet: str) -> list[str]:
         *("FORWARD", "!", "-i", bridge, "-d", subnet),
         *("-m", "conntrack", "--ctstate", "NEW", "-m", "comment", "--comment", network, "-j", "DROP"),
     ]
+
+
+def inner_fence(network: str, bridge: str) -> list[str]:
+    """The rule that keeps what is for pods and Services of a lab's cluster from leaving this computer.
+
+    Before kube-proxy has its rules, and for a Service without a pod, such packets follow the default route.
+    Where somebody answers there, an API server can hold such a connection for a pod's.
+    """
+    comment = ["-m", "comment", "--comment", network]
+    return ["FORWARD", "-i", bridge, "!", "-o", bridge, "-d", POD_RANGES, *comment, "-j", "DROP"]
 
 
 def remove_fence(network: str) -> None:

@@ -45,6 +45,7 @@ class Machine:
         is_origin: Whether it is part of the federation that the lab plays.
         is_hub: Whether people log in there through the lab's OpenID provider.
         has_people: Whether the lab's people have accounts there, as a site's directory would give them.
+        is_node: Whether a kubelet runs there, with the containers of its pods.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Machine:
     is_origin: bool = False
     is_hub: bool = False
     has_people: bool = False
+    is_node: bool = False
 
     @property
     def domain(self) -> str:
@@ -140,4 +142,5 @@ def _machine(name: str, variables: dict[str, Any], groups: dict[str, dict[str, A
         is_origin=is_origin,
         is_hub=name in members(groups, HUB_GROUP),
         has_people=bool(variables.get("lab_accounts", members(groups, HUB_GROUP))) and not is_origin,
+        is_node=any(extra.get("node", False) for extra in own),
     )

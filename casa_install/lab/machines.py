@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from casa_install.errors import CasaError, ExitCode
 from casa_install.lab.access import Access, Reached, labs_directory
 from casa_install.lab.accounts import ensure_accounts
+from casa_install.lab.addresses import choose_addresses
 from casa_install.lab.disks import attach, release
 from casa_install.lab.federation import Federation, kept_authority
 from casa_install.lab.fence import ensure_fence, remove_fence
 from casa_install.lab.image import ensure_image
 from casa_install.lab.login import Login
+from casa_install.lab.node_images import ensure_node_images
+from casa_install.lab.node_needs import require_node_needs
+from casa_install.lab.nodes import INIT, node_options, prepare_node, runtime_options
 from casa_install.lab.origin_machine import ensure_origin
 from casa_install.lab.podman import Podman, require_tools
 
@@ -72,6 +76,9 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
         CasaError: A tool is missing, an image cannot be had, or a machine does not start.
     """
     podman = open_podman()
+    there = {machine.name: machine.address for machine in listing(podman, layout.name)}
+    if any(machine.is_node for machine in layout.machines):
+        require_node_needs(sum(m.is_node and m.name not in there for m in layout.machines))
     access = Access(layout.name)
     public_key = access.ensure_key()
     images = {
@@ -82,9 +89,11 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
     if podman.run("network", "exists", network_name(layout.name), check=False).returncode != 0:
         podman.run("network", "create", "--label", f"casa.lab={layout.name}", network_name(layout.name))
     ensure_fence(podman, network_name(layout.name))
+    new = [machine.name for machine in layout.machines if machine.name not in there]
+    addresses = choose_addresses(podman, network_name(layout.name), new, there.values())
 
     def make(machine: Machine) -> None:
-        if _ensure_started(podman, access, machine, images[machine.name]):
+        if _ensure_started(podman, access, machine, images[machine.name], addresses.get(machine.name, "")):
             report(f"{machine.name}: started ({machine.fqdn}, {machine.system})")
         _await_boot(podman, layout.name, machine)
         _admit(podman, layout.name, machine, public_key)
@@ -96,6 +105,8 @@ def up(layout: Layout, *, image: str | None, report: Reporter) -> list[Running]:
     _write_hosts_files(podman, running)
     ensure_accounts(podman, {container_name(layout.name, m.name) for m in layout.machines if m.has_people})
     known = _play_federation(podman, access, layout, report)
+    if any(machine.is_node for machine in layout.machines):
+        known["lab_node_images"] = str(ensure_node_images(report=report))
     access.write([_reached(podman, machine) for machine in running], known)
     return running
 
@@ -120,9 +131,10 @@ def _play_federation(podman: Podman, access: Access, layout: Layout, report: Rep
     return known | federation.variables(origins[0].fqdn) | login.variables(origins[0].fqdn)
 
 
-def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str) -> bool:
-    """Whether the machine had to be started."""
+def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str, address: str) -> bool:
+    """Whether the machine had to be started. A new one gets the address."""
     lab = access.directory.name
+    node = access.nodes / machine.name if machine.is_node else None
     name = container_name(lab, machine.name)
     found = podman.run("container", "inspect", "--format", "{{.State.Running}}", name, check=False)
     if found.returncode == 0:
@@ -130,10 +142,15 @@ def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str
             return False
         for disk in machine.disks:
             attach(podman, access.disks / machine.name, disk)
+        if node:
+            prepare_node(node)
         podman.run("start", name)
         return True
+    if node:
+        prepare_node(node)
     disks = [option for disk in machine.disks for option in attach(podman, access.disks / machine.name, disk)]
     podman.run(
+        *(runtime_options() if node else []),
         "run",
         "--detach",
         "--name",
@@ -142,6 +159,8 @@ def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str
         machine.fqdn,
         "--network",
         network_name(lab),
+        "--ip",
+        address,
         # Reverse names are part of what HTCondor looks at, and the network's name server has none:
         # every machine gets a complete /etc/hosts from us.
         "--no-hosts",
@@ -151,9 +170,13 @@ def _ensure_started(podman: Podman, access: Access, machine: Machine, image: str
         f"casa.lab.machine={machine.name}",
         "--label",
         f"casa.lab.fqdn={machine.fqdn}",
+        "--label",
+        f"casa.lab.address={address}",
         *(f"--cap-add={capability}" for capability in machine.capabilities),
         *disks,
+        *(node_options(node) if node else []),
         image,
+        *([INIT] if node else []),
         timeout=120,
     )
     return True
@@ -226,7 +249,10 @@ def listing(podman: Podman, lab: str | None = None) -> list[Running]:
                 lab=labels["casa.lab"],
                 name=labels["casa.lab.machine"],
                 fqdn=labels["casa.lab.fqdn"],
-                address=next((str(n["IPAddress"]) for n in networks.values() if n["IPAddress"]), ""),
+                address=next(
+                    (str(n["IPAddress"]) for n in networks.values() if n["IPAddress"]),
+                    labels.get("casa.lab.address", ""),
+                ),
                 state=entry["State"]["Status"],
                 image=entry["ImageName"],
             )

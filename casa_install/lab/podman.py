@@ -42,6 +42,11 @@ REQUIRED_FILES = {
     "/usr/lib/podman/aardvark-dns": "aardvark-dns",
 }
 
+NODE_RUNTIME = "casa-lab-node"
+"""podman's name for ``node/runtime``. It remembers a container's runtime by name, and uses it ever after."""
+
+NODE_RUNTIME_FILE = Path(__file__).with_name("node") / "runtime"
+
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile={nofile}:{nofile}", "nproc={nproc}:{nproc}"]
@@ -51,6 +56,9 @@ pids_limit = 0
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
+
+[engine.runtimes]
+{node_runtime} = ["{directory}/{node_runtime}"]
 
 [network]
 network_backend = "netavark"
@@ -127,6 +135,14 @@ def _system(argv: Sequence[str]) -> None:
         )
 
 
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file in one step: containers that end meanwhile read the old content or the new one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.chmod(mode)
+    partial.rename(path)
+
+
 class Podman:
     """Runs podman with the lab's settings.
 
@@ -145,12 +161,18 @@ class Podman:
             nproc = 32768
         if nofile < 0:
             nofile = 20000
-        self._config.write_text(CONTAINERS_CONF.format(nofile=nofile, nproc=nproc), encoding="utf-8")
+        settings = CONTAINERS_CONF.format(
+            nofile=nofile, nproc=nproc, directory=config_dir, node_runtime=NODE_RUNTIME
+        )
+        replace_file(self._config, settings.encode(), 0o644)
+        self._node_runtime = config_dir / NODE_RUNTIME
+        replace_file(self._node_runtime, NODE_RUNTIME_FILE.read_bytes(), 0o755)
         self._prefix = _enter_namespace()
 
     def forget(self) -> None:
         """Remove the generated configuration and the mount namespace, after the last lab is gone."""
         self._config.unlink(missing_ok=True)
+        self._node_runtime.unlink(missing_ok=True)
         leave_namespace()
 
     def argv(self, *arguments: str) -> list[str]:

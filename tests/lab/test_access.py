@@ -13,7 +13,7 @@ import pytest
 from casa_install.errors import CasaError
 from casa_install.lab.access import Access, Reached
 from casa_install.lab.browser import browser_flags, browser_home
-from casa_install.lab.fence import fence
+from casa_install.lab.fence import fence, inner_fence
 from casa_install.report.lab import hub_text
 from casa_install.trust.authority import make_authority
 
@@ -34,7 +34,7 @@ def test_the_inventory_layer_is_for_the_owner_alone(tmp_path: Path, monkeypatch:
     )
     file = access.inventory / "group_vars" / "all" / "federation.yml"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert access.variables() == {"lab_people": PEOPLE}
+    assert access.variables() == {"lab_addresses": {"nb1": "192.0.2.7"}, "lab_people": PEOPLE}
 
 
 def test_a_person_is_told_everything_that_a_login_needs() -> None:
@@ -78,6 +78,12 @@ def test_the_browser_trusts_this_labs_authorities_only(tmp_path: Path) -> None:
         assert "C,," in listed
     # Made anew each time: what an earlier lab's authority signed is not trusted any more.
     assert "the login" not in listed
+
+
+def test_what_is_for_pods_does_not_leave_the_computer() -> None:
+    rule = inner_fence("casa-try", "podman7")
+    assert " ".join(rule).startswith("FORWARD -i podman7 ! -o podman7 -d 10.42.0.0/15 ")
+    assert rule[-2:] == ["-j", "DROP"]
 
 
 def test_the_fence_is_asked_for_what_comes_from_elsewhere_only() -> None:
