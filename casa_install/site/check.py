@@ -109,6 +109,11 @@ def _check_whole(
     for finding in check_needs(members, source):
         yield finding, readable
     yield from check_required(members, specs, extra_names)
+    if members.hosts.get("k3s_server") or members.hosts.get("k3s_agent"):
+        # Imported by sites that have a cluster only, so that the others do not wait for it.
+        from casa_install.site.cluster_checks import check_cluster
+
+        yield from check_cluster(members, extra_names)
 
 
 def _without_mistakes(

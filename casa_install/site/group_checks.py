@@ -127,7 +127,7 @@ def check_required(
     for definition in members.inventory.definitions:
         if definition.name in covered:
             covered[definition.name] |= members.of(definition.scope)
-    maybe = _reach_of_unread(members)
+    maybe = reach_of_unread(members)
     for role, hosts in wanted.items():
         for name, option in specs.roles.get(role, {}).items():
             missing = hosts - covered[name]
@@ -136,7 +136,7 @@ def check_required(
                 yield _missing(role, option, certain or missing, members), bool(certain)
 
 
-def _reach_of_unread(members: Members) -> frozenset[str]:
+def reach_of_unread(members: Members) -> frozenset[str]:
     """Return the hosts that a file which was not read may set variables for."""
     reached = [
         members.of(source.scope) if source.scope else members.hosts["all"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "htcondor"
+SITE_ROLE = ROLE.with_name("site")
 SITE = {
     "site_name": "Example T3",
     "site_domain": "t3.example.edu",
@@ -53,6 +54,8 @@ def templar() -> Callable[..., Templar]:
         facts = {"os_family": family, "distribution": name, "distribution_major_version": version}
         variables = {
             **_loaded(ROLE / "defaults" / "main.yml"),
+            **_loaded(SITE_ROLE / "defaults" / "main.yml"),
+            **_loaded(SITE_ROLE / "vars" / "main.yml"),
             **SITE,
             "ansible_facts": facts,
             "groups": {f"condor_{kind}": ["host1"]},

@@ -130,6 +130,37 @@ def test_no_file_that_is_reconfigured_holds_what_needs_a_restart(templar: Callab
             assert wrong == [], item["file"]
 
 
+NODE: dict[str, Any] = {
+    "groups": {"condor_execute": ["host1", "host2"], "k3s_agent": ["host1"]},
+    "__site_size": {"stdout_lines": ["cpus 32", "cores 16", "memory 131072"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["NUM_CPUS = 23", "RESERVED_MEMORY = 34304"]),
+        ({"site_pods_share": 50}, ["NUM_CPUS = 15", "RESERVED_MEMORY = 67072"]),
+        ({"htcondor_count_hyperthreads": False}, ["NUM_CPUS = 11", "RESERVED_MEMORY = 34304"]),
+        ({"groups": {"condor_execute": ["host1"]}}, ["RESERVED_MEMORY = 1024"]),
+        ({"groups": {"condor_execute": ["host1"], "k3s_agent": ["host2"]}}, ["RESERVED_MEMORY = 1024"]),
+    ],
+)
+def test_jobs_get_what_pods_leave(
+    templar: Callable[..., Any], options: dict[str, Any], expected: list[str]
+) -> None:
+    text = rendered(templar, "execute", SYSTEMS[0], **{**NODE, **options})
+    assert re.findall(r"^(?:NUM_CPUS|RESERVED_MEMORY) = .*$", text, re.MULTILINE) == expected
+    assert wrong_lines(text) == []
+
+
+def test_more_than_a_host_has_is_refused(templar: Callable[..., Any]) -> None:
+    for share, refused in (25, False), (99, True):
+        host = templar("execute", **NODE, site_pods_share=share)
+        found = host.template(trust_as_template("{{ __htcondor_execute_findings }}"))
+        assert any("the host's CPUs do not suffice" in text for text in found) == refused
+
+
 def test_the_manual_lists_what_needs_a_restart(templar: Callable[..., Any]) -> None:
     groups = templar("execute").template(trust_as_template("{{ __htcondor_restart_settings }}"))
     page = (HERE.parents[1] / "docs" / "htcondor-changes.md").read_text(encoding="utf-8")

@@ -126,7 +126,9 @@ def test_ansible_s_environment_names_the_inventories(
     "inventory", sorted(p for p in (collection_root() / "inventories").iterdir() if p.is_dir()), ids=str
 )
 def test_our_own_inventories_are_in_order(inventory: Path) -> None:
-    report = check_site([inventory], playbook_dir=collection_root() / "playbooks")
+    # The cluster of the lab is a layer on the lab's site.
+    below = [inventory.with_name("lab")] if inventory.name == "lab-k3s" else []
+    report = check_site([*below, inventory], playbook_dir=collection_root() / "playbooks")
     if inventory.name == "example":  # written to be filled in: placeholders are its only mistakes
         assert [f for f in report.findings if "placeholder" not in f.message] == []
     else:
