@@ -1,4 +1,4 @@
-"""Asking all hosts of a site's pool and its caches, for the verbs that only look."""
+"""Asking all hosts of a site's pool, its caches, hubs and cluster, for the verbs that only look."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from casa_install.health.answers import AnswerReader
 
 _GROUPS = {"condor_manager": "manager", "condor_access": "access", "condor_execute": "execute"}
+_KINDS = {"k3s_server": "server", "k3s_agent": "agent"}
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Asked:
         groups: Host -> `manager`, `access`, `execute`.
         caches: Hosts with a cache.
         hubs: Hosts with a notebook hub.
+        nodes: Host with k3s -> `server` or `agent`.
         lost: Host -> why it could not be asked.
         run: Name of the run.
         exit_code: The process status.
@@ -37,6 +39,7 @@ class Asked:
     groups: Mapping[str, list[str]]
     caches: tuple[str, ...]
     hubs: tuple[str, ...]
+    nodes: Mapping[str, str]
     lost: Mapping[str, str]
     run: str
     exit_code: int = int(ExitCode.OK)
@@ -55,7 +58,7 @@ def asked(
     """Play the verb's playbook, and yield what hosts said.
 
     Raises:
-        CasaError: The site has no host of a pool, no cache and no hub, or the playbook could not be played.
+        CasaError: The site has no host that can be asked, or the playbook could not be played.
     """
     from casa_install.engine.job import Job, begun
     from casa_install.health.answers import AnswerReader
@@ -66,10 +69,12 @@ def asked(
         tuple(host for host in target.site.hosts if host in target.site.groups.get(group, ()))
         for group in ("xcache", "notebook")
     )
-    if not groups and not caches and not hubs:
+    nodes = _nodes_of(target)
+    if not groups and not caches and not hubs and not nodes:
         raise CasaError(
-            f"{', '.join(target.inventories)} has no HTCondor host, no cache and no notebook hub.",
-            hint="Put hosts into condor_manager, condor_access, condor_execute, xcache and notebook.",
+            f"{', '.join(target.inventories)} has no HTCondor host, no cache, no notebook hub and no k3s.",
+            hint="Put hosts into condor_manager, condor_access, condor_execute, xcache, notebook, k3s_server"
+            " and k3s_agent.",
             exit_code=ExitCode.USAGE,
         )
     job = Job(
@@ -79,7 +84,7 @@ def asked(
         inventories=target.inventories,
         site=target.site,
         passwords=target.passwords,
-        options=options.words(len(groups.keys() | set(caches) | set(hubs))),
+        options=options.words(len(groups.keys() | set(caches) | set(hubs) | nodes.keys())),
         exclusive=False,  # it changes nothing, so a run that goes on does not disturb it
     )
     reader = AnswerReader()
@@ -91,7 +96,7 @@ def asked(
             run.close(result, int(ExitCode.FAILED))
             raise CasaError(result.error or "No host was asked.", hint=f"{run.directory.path}/log has more.")
         lost = dict.fromkeys(reader.unreachable, "it cannot be reached over SSH") | reader.faults
-        found = Asked(reader, groups, caches, hubs, lost, run.journal.id)
+        found = Asked(reader, groups, caches, hubs, nodes, lost, run.journal.id)
         yield found
         run.close(result, found.exit_code)
 
@@ -103,3 +108,11 @@ def parts_of(target: Target) -> dict[str, list[str]]:
         for host in target.site.groups.get(group, ()):
             parts.setdefault(host, []).append(part)
     return {host: parts[host] for host in target.site.hosts if host in parts}
+
+
+def _nodes_of(target: Target) -> dict[str, str]:
+    """The site's k3s hosts; one that is in both groups is a server."""
+    kinds = {
+        host: kind for group, kind in reversed(_KINDS.items()) for host in target.site.groups.get(group, ())
+    }
+    return {host: kinds[host] for host in target.site.hosts if host in kinds}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from casa_install.engine.passwords import Wanted
+    from casa_install.health.k3s import Cluster
     from casa_install.health.notebook import Hub
     from casa_install.health.status import Status
     from casa_install.health.thresholds import Finding, Thresholds
@@ -85,6 +86,7 @@ def status(
     """Show how hosts and the pool are, from the pool itself; ends with 1 where something is wrong."""
     from casa_install.cli.asking import asked
     from casa_install.engine.passwords import Wanted
+    from casa_install.health.k3s import read_cluster
     from casa_install.health.notebook import read_hubs
     from casa_install.health.read_status import read_status
     from casa_install.health.thresholds import Thresholds
@@ -108,9 +110,17 @@ def status(
         picture = read_status(found.answers.hosts, found.groups, found.lost, time.time())
         caches = read_caches(found.answers.hosts, found.caches, found.lost)
         hubs = read_hubs(found.answers.hosts, found.hubs, found.lost)
-        lost = found.answers.unreachable
+        cluster = read_cluster(found.answers.hosts, found.nodes, found.lost, time.time())
         found.exit_code = _show(
-            picture, limits, lost, caches=caches, hubs=hubs, run=found.run, quiet=quiet, as_json=as_json
+            picture,
+            limits,
+            found.answers.unreachable,
+            caches=caches,
+            hubs=hubs,
+            cluster=cluster,
+            run=found.run,
+            quiet=quiet,
+            as_json=as_json,
         )
     return found.exit_code
 
@@ -139,32 +149,37 @@ def _show(
     *,
     caches: Sequence[Cache] = (),
     hubs: Sequence[Hub] = (),
+    cluster: Cluster | None = None,
     run: str = "",
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Print the picture and what is wrong; return the process status."""
+    from casa_install.health.k3s_findings import find_in_cluster
     from casa_install.health.notebook import find_in_hubs
     from casa_install.health.thresholds import find
     from casa_install.health.xcache import find_in_caches
+    from casa_install.report.k3s import cluster_json, cluster_text
     from casa_install.report.messages import colours_wanted
     from casa_install.report.notebook import hubs_json, hubs_text
     from casa_install.report.status import findings_text, status_json, status_text
     from casa_install.report.xcache import caches_json, caches_text
 
-    # A site may have caches, or hubs of another site's pool, and no pool.
-    pool = bool(picture.hosts) or not (caches or hubs)
-    findings = (find(picture, limits) if pool else []) + find_in_caches(caches) + find_in_hubs(hubs)
+    # A site may have caches, or hubs of another site's pool, or a cluster, and no pool.
+    pool = bool(picture.hosts) or not (caches or hubs or cluster)
+    findings = find(picture, limits) if pool else []
+    findings += find_in_caches(caches) + find_in_hubs(hubs) + find_in_cluster(cluster)
     code = _exit_code(findings, set(unreachable))
     if as_json:
         row = {"verb": _VERB, "exit_code": code, "run": run or None}
-        more = {"caches": caches_json(caches), "hubs": hubs_json(hubs)}
+        more = {"caches": caches_json(caches), "hubs": hubs_json(hubs), "cluster": cluster_json(cluster)}
         shown = {name: said for name, said in more.items() if said}
         print(json.dumps(row | status_json(picture, findings) | shown), flush=True)
         return code
     if not quiet:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        parts = (status_text(picture, width) if pool else "", caches_text(caches), hubs_text(hubs))
+        own = status_text(picture, width) if pool else ""
+        parts = (own, caches_text(caches), hubs_text(hubs), cluster_text(cluster))
         print("\n\n".join(filter(None, parts)) + "\n", flush=True)
     if findings or not quiet:
         print(findings_text(findings, colour=colours_wanted(sys.stdout)), flush=True)

@@ -50,7 +50,7 @@ def verify(
     plain: Plain = False,
     ansible_argument: AnsibleArgument = None,
 ) -> int:
-    """Try what must work and what must be refused, with a job on each execution point; changes nothing."""
+    """Try what must work and what must be refused, with jobs and pods; changes nothing."""
     from casa_install.cli.asking import asked
     from casa_install.engine.passwords import Wanted
 
@@ -67,6 +67,7 @@ def verify(
 def _show(tried: Asked, *, as_json: bool) -> None:
     from casa_install.health.checks import Verdict, judge
     from casa_install.health.dask_checks import judge_clusters
+    from casa_install.health.kube_verify import verify_cluster
     from casa_install.health.notebook_checks import judge_hubs
     from casa_install.health.read_status import read_status
     from casa_install.health.xcache_checks import judge_caches
@@ -78,6 +79,9 @@ def _show(tried: Asked, *, as_json: bool) -> None:
     results = judge(pool, status) if tried.groups else []
     answers = tried.answers.hosts
     results += judge_caches(answers) + judge_clusters(answers) + judge_hubs(answers)
+    if tried.nodes:
+        print("Trying the k3s cluster through its API ...", file=sys.stderr, flush=True)
+        results += verify_cluster(answers, tried.nodes)
     failed = any(result.verdict is Verdict.FAILED for result in results) or tried.answers.faults
     if failed:
         tried.exit_code = int(ExitCode.FAILED)

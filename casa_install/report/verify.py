@@ -39,7 +39,7 @@ def verify_text(results: Sequence[Result], lost: Mapping[str, str], *, colour: b
             reasons.setdefault(f"{result.check.name}: {result.found}", []).append(result.host)
     if reasons:
         lines = [
-            f"{what}{'' if hosts == ['pool'] else ' (' + ', '.join(hosts) + ')'}"
+            f"{what}{'' if hosts in (['pool'], ['cluster']) else ' (' + ', '.join(hosts) + ')'}"
             for what, hosts in reasons.items()
         ]
         parts.append("\n".join(["Not verified here", *(_listed(line) for line in lines)]))
