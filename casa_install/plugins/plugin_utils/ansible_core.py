@@ -96,7 +96,7 @@ class CoreRenderer:
     def value(self, template: str) -> Any:
         # In a mapping, as a template that gives `omit` is an error by itself and left out of one.
         rendered = _guard(lambda: self._templar.template({"value": trust_as_template(template)}))
-        return _plain(rendered.get("value"))
+        return plain(rendered.get("value"))
 
     def truth(self, condition: str) -> bool:
         return bool(_guard(lambda: self._templar.evaluate_conditional(trust_as_template(condition))))
@@ -135,14 +135,14 @@ def _guard(render: Any) -> Any:
         raise RenderError(str(fault)) from fault
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Take Ansible's tags off: what is rendered is data, and never a template again."""
     if isinstance(value, str):
         return "".join(value)
     if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
+        return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -246,7 +246,7 @@ def secret_variable(action: ActionBase, variables: Mapping[str, Any], name: str)
                 hint=f"encrypt it: `ansible-vault encrypt {file or 'FILE'}`; "
                 "if others could read the file, make a new one",
             )
-    return str(_plain(_guard(lambda: action._templar.template(raw))))
+    return str(plain(_guard(lambda: action._templar.template(raw))))
 
 
 def _file_of(value: Any) -> Path | None:
