@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from casa_install import __version__
+from casa_install.cli.adopt import adopt
 from casa_install.cli.apply import apply
+from casa_install.cli.backup import backup
+from casa_install.cli.bundle import bundle_app
 from casa_install.cli.certs import certs_app
 from casa_install.cli.explain import explain
 from casa_install.cli.lab import lab_app
+from casa_install.cli.node import node_app
 from casa_install.cli.plan import plan
+from casa_install.cli.restore import restore
 from casa_install.cli.runs import runs_app
 from casa_install.cli.status import status
+from casa_install.cli.tokens import tokens_app
 from casa_install.cli.uninstall import uninstall
+from casa_install.cli.upgrade import upgrade
 from casa_install.cli.validate import validate
 from casa_install.cli.verify import verify
 from casa_install.errors import CasaError, ExitCode
@@ -40,7 +47,9 @@ VALUE_OPTIONS = frozenset(
 )
 """Options of `apply` and `plan` that take a value; a test compares them with the signatures."""
 
-_TO_ANSIBLE = frozenset({"apply", "plan", "uninstall", "explain", "status", "verify"})
+_TO_ANSIBLE = frozenset(
+    {"apply", "plan", "uninstall", "explain", "status", "verify", "upgrade", "backup", "restore"}
+)
 """Verbs that hand what follows `--` to ansible-playbook."""
 
 _HELP = (
@@ -70,16 +79,24 @@ def build_app() -> typer.Typer:
     app.command()(explain)
     app.command()(status)
     app.command()(verify)
+    app.command()(upgrade)
+    app.add_typer(node_app, name="node")
     app.command()(uninstall)
     app.add_typer(runs_app, name="runs", rich_help_panel=_LESS_OFTEN)
+    app.command(rich_help_panel=_LESS_OFTEN)(backup)
+    app.command(rich_help_panel=_LESS_OFTEN)(restore)
+    app.command(rich_help_panel=_LESS_OFTEN)(adopt)
     app.add_typer(certs_app, name="certs", rich_help_panel=_LESS_OFTEN)
+    app.add_typer(tokens_app, name="tokens", rich_help_panel=_LESS_OFTEN)
+    app.add_typer(bundle_app, name="bundle", rich_help_panel=_LESS_OFTEN)
     app.add_typer(lab_app, name="lab", rich_help_panel=_LESS_OFTEN)
     return app
 
 
 def verbs() -> list[str]:
     """Return the verbs, in the order of the help page."""
-    return ["apply", "plan", "validate", "explain", "status", "verify", "uninstall", "runs", "certs", "lab"]
+    often = ["apply", "plan", "validate", "explain", "status", "verify", "upgrade", "node", "uninstall"]
+    return [*often, "runs", "backup", "restore", "adopt", "certs", "tokens", "bundle", "lab"]
 
 
 def run(argv: Sequence[str]) -> int:

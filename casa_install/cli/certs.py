@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from casa_install.cli import certs_k3s
 from casa_install.errors import CasaError, ExitCode
-
-if TYPE_CHECKING:
-    from casa_install.site.definitions import Inventory
 
 _DOMAIN = re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 """At least two labels (RFC 1123): an authority for a whole top-level domain is limited to nothing."""
 
-certs_app = typer.Typer(help="Make the site's own certificate authority.", no_args_is_help=True)
+_HELP = "Make the site's own certificate authority; show and renew k3s's certificates."
+
+certs_app = typer.Typer(help=_HELP, no_args_is_help=True)
+certs_app.command("k3s")(certs_k3s.show)
+certs_app.command("rotate-k3s")(certs_k3s.rotate)
 
 
 @certs_app.callback()
@@ -95,9 +97,10 @@ def _names(inventory: Path, domains: list[str]) -> tuple[str, list[str]]:
         CasaError: The inventory does not say which, or a domain is no DNS name.
     """
     from casa_install.site.inventory import load_inventory
+    from casa_install.site.plain import plain_value
 
     site = load_inventory([inventory])
-    found = domains or [domain for domain in [_plain(site, "site_domain")] if domain]
+    found = domains or [domain for domain in [plain_value(site, "site_domain")] if domain]
     if not found:
         raise CasaError(
             f"{inventory} does not say the site's domain in plain words.",
@@ -111,15 +114,4 @@ def _names(inventory: Path, domains: list[str]) -> tuple[str, list[str]]:
                 hint="Give one with at least two parts, for example t3.example.org.",
                 exit_code=ExitCode.USAGE,
             )
-    return _plain(site, "site_name") or found[0], found
-
-
-def _plain(inventory: Inventory, name: str) -> str:
-    """A variable that is set for everybody, where it is no template; else an empty string."""
-    from casa_install.site.values import ScalarValue
-
-    for definition in inventory.definitions:
-        value = definition.value
-        if definition.name == name and isinstance(value, ScalarValue) and not value.is_template:
-            return str(value.data)
-    return ""
+    return plain_value(site, "site_name") or found[0], found

@@ -116,6 +116,20 @@ def read_target(
     return Target(book, inventories, passwords, _checked_site(inventories, book, passwords, extra_vars or ()))
 
 
+def require_hosts(target: Target, groups: Sequence[str]) -> None:
+    """Refuse a site without a host in one of these groups.
+
+    Raises:
+        CasaError: It has none.
+    """
+    if not any(target.site.groups.get(group) for group in groups):
+        raise CasaError(
+            f"{', '.join(target.inventories)} has no host in {' or '.join(groups)}; nothing was done.",
+            hint="Put hosts into these groups, or name another inventory.",
+            exit_code=ExitCode.USAGE,
+        )
+
+
 def require_terminal(question: str, hint: str) -> None:
     """Refuse to ask where nobody can answer.
 

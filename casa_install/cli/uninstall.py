@@ -126,7 +126,13 @@ def _run(job: Job, yes: str | None, *, as_json: bool, plain: bool) -> int:
 
 def _look(run: Run, *, plain: bool) -> tuple[RunResult, RemovalPreview]:
     """Read the receipts and show what would go."""
-    from casa_install.engine.removal import ReceiptReader, foresee_removal, known_roles
+    from casa_install.engine.removal import (
+        ReceiptReader,
+        foresee_removal,
+        known_roles,
+        nodes_of_a_cluster_that_stays,
+    )
+    from casa_install.report.messages import say
     from casa_install.report.progress import progress_on
     from casa_install.report.receipts import preview_text
     from casa_install.site.collection import collection_root
@@ -141,6 +147,12 @@ def _look(run: Run, *, plain: bool) -> tuple[RunResult, RemovalPreview]:
     preview = foresee_removal(reader.hosts, known_roles(*places), known_groups().every_host)
     if text := preview_text(preview):
         print(f"\nWould go:\n{text}", file=sys.stderr, flush=True)
+    for name in nodes_of_a_cluster_that_stays(preview, run.job.site.groups):
+        say(
+            "Note",
+            f"{name} is a node of a cluster that stays: `casa-install node remove {name}` moves its pods to "
+            "other nodes first, and lets the cluster forget it",
+        )
     return result, preview
 
 

@@ -46,7 +46,7 @@ def validate(
     from casa_install.site.vault import load_passwords
 
     directory = resolve_playbook(playbook).directory if playbook else None
-    sources = [Path(resolve_inventory(word)[0]) for word in _named(inventory or [])]
+    sources = [Path(resolve_inventory(word)[0]) for word in named(inventory or [], "validate")]
     passwords = load_passwords(
         password_files=[Path(name) for name in vault_password_file or ()],
         vault_ids=vault_id or (),
@@ -61,7 +61,7 @@ def validate(
     return ExitCode.OK if report.ok else ExitCode.USAGE
 
 
-def _named(words: list[str]) -> list[str]:
+def named(words: list[str], verb: str) -> list[str]:
     """Return the inventories as given, or those of Ansible's environment variable, which separates by comma.
 
     Raises:
@@ -71,7 +71,7 @@ def _named(words: list[str]) -> list[str]:
     if not words:
         raise CasaError(
             "No inventory was named.",
-            hint="Name yours with -i, for example `casa-install validate -i inventories/lab`.",
+            hint=f"Name yours with -i, for example `casa-install {verb} -i inventories/lab`.",
             exit_code=ExitCode.USAGE,
         )
     return words

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FIRST_LINE = "casa-install receipts 1"
+_EFFECTS = ("ends", "keeps", "loses")
 
 
 @dataclass(slots=True)
@@ -23,11 +24,13 @@ class HostReceipts:
         site: The site's name as the host's variables give it.
         receipts: By role.
         faults: Receipts that must not be acted on, by role, and why.
+        effects: What a role's removal `ends`, `keeps` and `loses` beside its receipt, by role.
     """
 
     site: str = ""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    effects: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
 
 def parse_receipts(result: Mapping[str, Any]) -> HostReceipts | None:
@@ -45,6 +48,12 @@ def parse_receipts(result: Mapping[str, Any]) -> HostReceipts | None:
             found.faults["*"] = rest
         elif word == "receipt":
             _take(found, *rest.partition(" ")[::2])
+        elif word in _EFFECTS:
+            role, _, what = rest.partition(" ")
+            names = found.effects.setdefault(role, {}).setdefault(word, [])
+            # A pod has several containers.
+            if what not in names:
+                names.append(what)
         ended = word == "end"
     if not ended:
         found.faults["*"] = "the host's answer was cut off"

@@ -35,11 +35,13 @@ class RemovalPreview:
         hosts: Per host and role the steps, last made, first gone; hosts without a receipt are not in it.
         left: Hosts that are left as they are, and why.
         sites: The names of the sites that the hosts say they are part of.
+        effects: Per host and role what else its removal means, in words.
     """
 
     hosts: dict[str, dict[str, list[Step]]]
     left: dict[str, str]
     sites: tuple[str, ...]
+    effects: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the preview as `--json` prints it; no digests, nothing of what was there before."""
@@ -84,7 +86,41 @@ def foresee_removal(
             order = sorted(host.receipts, key=lambda role: (role in last, role))
             found[name] = {role: plan_removal(host.receipts[role]) for role in order}
     sites = sorted({hosts[name].site for name in found})
-    return RemovalPreview(found, left, tuple(sites))
+    effects = {name: _effects(hosts[name]) for name in found if hosts[name].effects}
+    return RemovalPreview(found, left, tuple(sites), effects)
+
+
+def _effects(host: HostReceipts) -> dict[str, list[str]]:
+    """What else goes or stays, in words. Pods come as `name_namespace`, volumes as local-path names them."""
+    texts = {
+        "ends": "end pods that run: {}",
+        "keeps": "keep the data of local volumes: {}",
+        "loses": "remove the data of local volumes: {}",
+    }
+    return {
+        role: [
+            text.format(", ".join(sorted(map(_shown, said[word]))))
+            for word, text in texts.items()
+            if word in said
+        ]
+        for role, said in host.effects.items()
+    }
+
+
+def _shown(name: str) -> str:
+    parts = name.split("_")
+    if len(parts) == 3:
+        return f"{parts[1]}/{parts[2]}"
+    return f"{parts[1]}/{parts[0]}" if len(parts) == 2 else name
+
+
+def nodes_of_a_cluster_that_stays(
+    preview: RemovalPreview, groups: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Return the hosts that lose their k3s while a server of their cluster keeps its own."""
+    nodes = {*groups.get("k3s_server", ()), *groups.get("k3s_agent", ())}
+    going = {name for name, roles in preview.hosts.items() if "k3s" in roles} & nodes
+    return sorted(going) if set(groups.get("k3s_server", ())) - going else []
 
 
 def known_roles(*directories: Path) -> set[str]:

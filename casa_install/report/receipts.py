@@ -48,6 +48,7 @@ def preview_text(preview: RemovalPreview) -> str:
         lines = []
         for role, steps in roles.items():
             lines.append(f"  {role}")
+            lines += [f"    {_line(text)}" for text in preview.effects.get(name, {}).get(role, ())]
             lines += [f"    {_line(step.text)}" for step in steps] or ["    nothing but the receipt"]
         same.setdefault("\n".join(lines), []).append(name)
     parts = [f"{host_names(names)}:\n{text}" for text, names in same.items()]

@@ -167,13 +167,16 @@ def test_playbook_alone_refuses_without_the_sites_name(casa):
         assert "Remove HTCondor" not in done.stderr
 
 
-def test_execution_points_go_before_access_points_before_the_manager_and_base_last():
+def test_what_takes_work_goes_before_what_hands_it_out_and_base_last():
     plays = yaml.safe_load((collection_root() / "playbooks/uninstall.yml").read_text())
     order = [(play["hosts"], play.get("vars", {}).get("casa_role")) for play in plays]
     assert order == [
         ("all", None),
         ("all", "notebook"),
         ("all", "dask"),
+        ("all:!k3s_server", "k3s"),
+        ("k3s_server:!k3s_server[0]", "k3s"),
+        ("k3s_server[0]", "k3s"),
         ("all", "xcache_client"),
         ("all", "xcache"),
         ("all:!condor_access:!condor_manager", "htcondor"),
