@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from casa_install.errors import CasaError, ExitCode
+from casa_install.site.variable_folder import variable_folder, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,18 +32,8 @@ def write_authority(base: Path, authority: Authority, encrypt: Callable[[bytes],
         CasaError: A file is there already, or Ansible would read it at the cost of another. Nothing was
             written.
     """
-    folder = base / "group_vars" / "all"
+    folder = variable_folder(base)
     files = [folder / CERTIFICATE_FILE, folder / KEY_FILE]
-    hidden = [base / "group_vars" / f"all{ending}" for ending in (".yml", ".yaml", ".json")]
-    if folder.exists() and not folder.is_dir():
-        hidden.append(folder)
-    for path in hidden:
-        if path.exists():
-            raise CasaError(
-                f"{path} is a file, and beside a folder `all` Ansible would no longer read it.",
-                hint=f"Move it to {folder}/site.yml, which Ansible reads as well.",
-                exit_code=ExitCode.USAGE,
-            )
     for path in files:
         if path.exists():
             raise CasaError(
@@ -58,11 +48,8 @@ def write_authority(base: Path, authority: Authority, encrypt: Callable[[bytes],
         + _block("trust_ca_certificate", authority.certificate_pem),
         encrypt(_block("trust_ca_key", authority.key_pem).encode("ascii")).decode("ascii"),
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     for path, text, mode in zip(files, texts, (0o644, 0o600), strict=True):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
+        write_new(path, text, mode)
     return files
 
 

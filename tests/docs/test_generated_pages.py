@@ -32,8 +32,9 @@ def docs(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, "-m", "tools.docs", "--root", str(root), *arguments)
 
 
-def validate(inventory: Path) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "-m", "casa_install", "validate", "-i", str(inventory))
+def validate(*inventories: Path) -> subprocess.CompletedProcess[str]:
+    options = [word for inventory in inventories for word in ("-i", str(inventory))]
+    return run(sys.executable, "-m", "casa_install", "validate", *options)
 
 
 @pytest.fixture
@@ -109,6 +110,11 @@ def test_inventories_are_valid(name: str) -> None:
     done = validate(ROOT / "inventories" / name)
     assert done.returncode == 0, done.stderr
     assert "Note" not in done.stderr
+
+
+def test_the_lab_takes_a_cluster_on_top() -> None:
+    done = validate(ROOT / "inventories" / "lab", ROOT / "inventories" / "lab-k3s")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_example_is_valid_with_every_option_uncommented(tmp_path: Path) -> None:

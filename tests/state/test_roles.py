@@ -29,6 +29,7 @@ def test_there_are_roles_to_look_at() -> None:
         "base",
         "dask",
         "htcondor",
+        "k3s",
         "notebook",
         "trust",
         "xcache",

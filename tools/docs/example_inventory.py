@@ -88,7 +88,8 @@ def _variables(role: Role) -> str:
         if variable.accepted:
             lines += _comment(variable.accepted)
         assignment = f"{variable.name}: {flow(example_value(variable))}"
-        lines.append(assignment if variable.required else f"# {assignment}")
+        needed = variable.required or variable.name in _filling()["needed"]
+        lines.append(assignment if needed else f"# {assignment}")
     return "\n".join(lines) + "\n"
 
 
