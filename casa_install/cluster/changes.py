@@ -60,7 +60,7 @@ def compare_configs(old: Mapping[str, Any], new: Mapping[str, Any], kind: str = 
 
     Args:
         old: Its configuration now; empty where it was never started, which any configuration may follow.
-        new: As `config.node_config` gives it, with the keys of `config.join_keys` where `old` has them.
+        new: As `config.node_config` gives it.
         kind: `server` or `agent`.
     """
     if not old:

@@ -1,8 +1,8 @@
 """A node's config.yaml from what a site sets.
 
-Secrets are in files of their own (`token-file`), so that the configuration can be shown. How a server gets to
-its cluster (`join_keys`) is apart from the rest: it is settled at the first start, from what other servers
-say, and must not change with the inventory.
+Secrets are in files of their own (`token-file`), so that the configuration can be shown. How a server gets
+to its cluster is not here: `roles/k3s/files/join.py` settles it once, at the first start, from what other
+servers say, and it must not change with the inventory.
 """
 
 from __future__ import annotations
@@ -87,29 +87,6 @@ def node_config(given: Mapping[str, Any]) -> dict[str, Any]:
     result["node-label"] = [f"{name}={value}" for name, value in sorted(options["node_labels"].items())]
     result["node-taint"] = list(options["node_taints"])
     return _in_order({**result, **extra})
-
-
-def join_keys(first: bool, embedded: bool, server: str = "") -> dict[str, Any]:
-    """Return how a server gets to its cluster: it founds one, or joins one.
-
-    Args:
-        first: Whether it is the first of the inventory's servers.
-        embedded: Whether the cluster keeps its data in etcd on its servers.
-        server: `host:port` of a server of the cluster that runs already; empty if none does. It wins: a host
-            that is first in the inventory, and was made anew, must not found a second cluster.
-
-    Raises:
-        ValueError: Nobody founded the cluster yet, and this is not the host that does.
-    """
-    if not embedded:
-        return {}
-    if server:
-        return {"server": f"https://{server}"}
-    if not first:
-        raise ValueError(
-            "no server of the cluster runs yet, and only the first of the inventory may found it"
-        )
-    return {"cluster-init": True}
 
 
 def environment(given: Mapping[str, Any], reached: Iterable[str] = ()) -> dict[str, str]:

@@ -17,7 +17,6 @@ from casa_install.cluster.config import (
     api_url,
     environment,
     hardening_table,
-    join_keys,
     node_config,
 )
 from casa_install.cluster.keys import keys, owner
@@ -127,16 +126,13 @@ def options_of(case: str, host: str) -> dict[str, Any]:
 
 
 def rendered(case: str) -> dict[str, dict[str, Any]]:
-    """Of each host its configuration, how it gets to the cluster, and its unit's variables."""
+    """Of each host its configuration and its unit's variables."""
     servers, agents, _, _ = CASES[case]
     result: dict[str, dict[str, Any]] = {}
     for host in [*servers, *agents]:
         options = options_of(case, host)
-        embedded = host in servers and not options.get("datastore_endpoint")
-        running = "" if host == servers[0] else f"{servers[0]}:6443"
         result[host] = {
             "config": node_config(options),
-            "join": join_keys(host == servers[0], embedded, running),
             "environment": environment(options, [*servers, *agents]),
         }
     return result
@@ -156,10 +152,9 @@ def test_every_golden_file_has_its_case() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_one_server_founds_the_cluster_and_agents_never_see_the_server_s_token(case: str) -> None:
+def test_agents_never_see_the_server_s_token(case: str) -> None:
     servers = CASES[case][0]
     nodes = rendered(case)
-    assert sum("cluster-init" in node["join"] for node in nodes.values()) == (case != "external_datastore")
     for host, node in nodes.items():
         assert "cluster-init" not in node["config"]
         assert "token" not in node["config"]
@@ -188,15 +183,6 @@ def test_the_order_of_keys_does_not_follow_from_the_order_of_settings() -> None:
     first, second = node_config(options), node_config(dict(reversed(options.items())))
     assert list(first) == list(second)
     assert first == second
-
-
-def test_a_server_that_is_made_anew_joins_and_founds_nothing() -> None:
-    assert join_keys(first=True, embedded=True) == {"cluster-init": True}
-    assert join_keys(first=True, embedded=True, server="s2:6443") == {"server": "https://s2:6443"}
-    assert join_keys(first=False, embedded=True, server="s1:6443") == {"server": "https://s1:6443"}
-    assert join_keys(first=True, embedded=False, server="s1:6443") == {}
-    with pytest.raises(ValueError, match="only the first of the inventory may found it"):
-        join_keys(first=False, embedded=True)
 
 
 def test_an_agent_gets_no_key_that_it_would_not_start_with() -> None:
@@ -255,11 +241,8 @@ def test_the_tables_are_whole() -> None:
     for key, rule in keys().items():
         assert set(rule) <= {"owner", "change", "agent", "added", "default", "why"}, key
         assert rule.get("change", "restart") == "restart" or rule["why"], key
-    written = {
-        key
-        for case in CASES
-        for node in rendered(case).values()
-        for key in {**node["config"], **node["join"]}
-    }
+    # That one is settled on the host, by join.py.
+    written = {"cluster-init"}
+    written |= {key for case in CASES for node in rendered(case).values() for key in node["config"]}
     free = {"debug", "node-ip", "flannel-ipv6-masq", "kube-apiserver-arg", "kube-controller-manager-arg"}
     assert [key for key in sorted(written - free) if not owner(key)] == []
